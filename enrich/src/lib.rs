@@ -1,1 +1,12 @@
-//! placeholder
+//! State and fields: what is known of processes, fds and users, and the filter fields over it.
+//!
+//! * [`record`], [`thread`], [`fd`]: the tables' entries; [`state`]: the tables.
+//! * `parse`: how events change them.
+//! * `fields`: the catalogue of filter fields and their extraction ([`falco_rules::catalogue`]).
+//!
+//! This crate reads no event source and knows no rule.
+#![forbid(unsafe_code)]
+
+pub mod fd;
+pub mod record;
+pub mod thread;

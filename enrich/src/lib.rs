@@ -9,4 +9,6 @@
 
 pub mod fd;
 pub mod record;
+pub mod state;
 pub mod thread;
+pub mod users;

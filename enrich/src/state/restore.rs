@@ -1,0 +1,1 @@
+//! Filling the tables from a snapshot.

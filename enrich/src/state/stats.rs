@@ -1,0 +1,28 @@
+//! [`StateStats`]: counters of the tables, under the names of Falco's metrics.
+
+/// Counters since the start; `n_threads` and `n_fds` are what is there now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are those of the metrics
+pub struct StateStats {
+    pub n_threads: u64,
+    pub n_fds: u64,
+    pub n_noncached_fd_lookups: u64,
+    pub n_cached_fd_lookups: u64,
+    pub n_failed_fd_lookups: u64,
+    pub n_added_fds: u64,
+    pub n_removed_fds: u64,
+    pub n_stored_evts: u64,
+    pub n_store_evts_drops: u64,
+    pub n_retrieved_evts: u64,
+    pub n_retrieve_evts_drops: u64,
+    pub n_noncached_thread_lookups: u64,
+    pub n_cached_thread_lookups: u64,
+    pub n_failed_thread_lookups: u64,
+    pub n_added_threads: u64,
+    pub n_removed_threads: u64,
+    pub n_drops_full_threadtable: u64,
+    pub n_missing_container_images: u64,
+    pub n_containers: u64,
+    /// Fds dropped because a process had too many (ours; Falco has no bound on events).
+    pub n_drops_full_fdtable: u64,
+}

@@ -225,6 +225,13 @@ pub trait Catalogue {
     /// The event types that an `evt.type` value names; `None` if no event has this name.
     fn event_types(&self, name: &str) -> Option<EventTypes>;
 
+    /// The value of `evt.type` if it is the same on every event of this type; none if it varies
+    /// (generic system calls, asynchronous events) or is not known. Lets `evt.type` comparisons be
+    /// decided once instead of on every event.
+    fn event_name(&self, _code: u16) -> Option<&str> {
+        None
+    }
+
     /// All event types that this source can deliver.
     fn all_event_types(&self) -> EventTypes;
 
@@ -240,11 +247,14 @@ pub trait EventContext {
     /// The event's type number.
     fn event_type(&self) -> u16;
 
-    /// The value of a field, or none.
+    /// The value of a field, or none. `exists` asks whether there is one; so for
+    /// [`Comparison::EitherEnd`] fields there must be some value, whichever, as soon as the event
+    /// has an fd record, even where [`Self::candidates`] has none to offer.
     fn value(&self, field: FieldId) -> Option<Value<'_>>;
 
-    /// For [`Comparison::AnyCandidate`] and [`Comparison::EitherEnd`]: calls `test` with candidate
-    /// after candidate until it returns true, and returns whether it did.
+    /// For [`Comparison::AnyCandidate`], [`Comparison::EitherEnd`] and [`Comparison::HostName`]:
+    /// calls `test` with candidate after candidate until it returns true, and returns whether it
+    /// did. Candidates are ancestors' values, the one or two ends, the end's address.
     fn candidates(&self, field: FieldId, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool;
 
     /// The memo of `scope` on the process that the event belongs to, with the generation that

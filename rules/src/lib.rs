@@ -6,5 +6,11 @@
 
 pub mod ast;
 pub mod catalogue;
+pub mod check;
+pub mod expr;
+pub mod oracle;
+pub mod render_value;
+pub mod ruleset;
+pub mod template;
 pub mod value;
 pub mod verdicts;

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod fd;
+pub mod fields;
 pub mod record;
 pub mod state;
 pub mod thread;

@@ -7,8 +7,14 @@
 pub mod ast;
 pub mod catalogue;
 pub mod check;
+pub mod describe;
+pub mod escape;
 pub mod expr;
+pub mod loader;
 pub mod oracle;
+pub mod parser;
+pub mod print;
+pub mod priority;
 pub mod render_value;
 pub mod ruleset;
 pub mod template;

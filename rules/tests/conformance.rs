@@ -1,0 +1,134 @@
+//! Conformance with vectors recorded from Falco's own unit tests (`../shared/conformance`).
+//!
+//! Each test prints `conformance <file>: <passed>/<total>` and the first differences. Without the
+//! vectors the tests say so and pass.
+
+use std::path::PathBuf;
+
+use falco_rules::ast::{Node, NodeKind, Pos, Text};
+use falco_rules::{escape, parser, print};
+use serde_json::{Value, json};
+
+/// The vectors of a file; None, loudly, if they are not there.
+fn vectors(file: &str) -> Option<Vec<Value>> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance").join(file);
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        eprintln!("IGNORED: {} is not there, so nothing is compared with Falco", path.display());
+        return None;
+    };
+    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// Runs `compare` on every vector; it returns the difference, if there is one.
+fn run(file: &str, compare: impl Fn(&Value) -> Result<(), String>) {
+    let Some(vectors) = vectors(file) else { return };
+    let mut failures = Vec::new();
+    for (i, vector) in vectors.iter().enumerate() {
+        if let Err(difference) = compare(vector) {
+            failures.push(format!("{file}:{}: {difference}", i + 1));
+        }
+    }
+    println!("conformance {file}: {}/{}", vectors.len() - failures.len(), vectors.len());
+    assert!(failures.is_empty(), "{}", failures.iter().take(20).cloned().collect::<Vec<_>>().join("\n"));
+}
+
+/// `key`, or `key_hex` decoded.
+fn bytes(vector: &Value, key: &str) -> Option<Vec<u8>> {
+    if let Some(text) = vector[key].as_str() {
+        return Some(text.as_bytes().to_vec());
+    }
+    let hex = vector[format!("{key}_hex")].as_str()?;
+    Some((0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect())
+}
+
+fn equal<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
+    if ours == theirs { Ok(()) } else { Err(format!("{what}: ours {ours:?}, Falco's {theirs:?}")) }
+}
+
+#[test]
+fn escaping() {
+    run("escaping.jsonl", |v| {
+        let input = bytes(v, "in").unwrap();
+        let ours = if v["fn"] == "unescape_str" {
+            escape::unescape(&input).map_err(|e| e.to_string())
+        } else {
+            let mut out = Vec::new();
+            escape::escape(&input, &mut out);
+            Ok(out)
+        };
+        let theirs = bytes(v, "out").ok_or_else(|| v["error"].as_str().unwrap().to_owned());
+        equal(&format!("{:?}", String::from_utf8_lossy(&input)), ours, theirs)
+    });
+}
+
+fn pos_json(pos: Pos) -> Value {
+    json!([pos.index, pos.line, pos.column])
+}
+
+fn text_json(Text(text): &Text) -> Value {
+    match std::str::from_utf8(text) {
+        Ok(text) => json!(text),
+        Err(_) => {
+            json!({ "hex": text.iter().map(|b| format!("{b:02x}")).collect::<String>() })
+        }
+    }
+}
+
+/// The tree as the vectors write it.
+fn ast_json(node: &Node) -> Value {
+    let list = |t: &str, nodes: &[Node]| {
+        json!({ "t": t, "c": nodes.iter().map(ast_json).collect::<Vec<_>>() })
+    };
+    let mut out = match &node.kind {
+        NodeKind::And(children) => list("and", children),
+        NodeKind::Or(children) => list("or", children),
+        NodeKind::Not(child) => json!({ "t": "not", "c": ast_json(child) }),
+        NodeKind::Identifier(name) => json!({ "t": "id", "v": name }),
+        NodeKind::Value(text) => json!({ "t": "value", "v": text_json(text) }),
+        NodeKind::List(values) => {
+            json!({ "t": "list", "v": values.iter().map(text_json).collect::<Vec<_>>() })
+        }
+        NodeKind::TransformerList(children) => list("tlist", children),
+        NodeKind::Unary { left, op } => json!({ "t": "unary", "op": op, "l": ast_json(left) }),
+        NodeKind::Binary { left, op, right } => {
+            json!({ "t": "binary", "op": op, "l": ast_json(left), "r": ast_json(right) })
+        }
+        NodeKind::Field { name, arg } => {
+            let mut out = json!({ "t": "field", "name": name });
+            if let Some(arg) = arg {
+                out["arg"] = json!(arg);
+            }
+            out
+        }
+        NodeKind::Transformer { name, args, arg } => {
+            let mut out = list("transformer", args);
+            out["name"] = json!(name);
+            if let Some(arg) = arg {
+                out["arg"] = json!(arg);
+            }
+            out
+        }
+    };
+    out["pos"] = pos_json(node.pos);
+    out
+}
+
+#[test]
+fn parse() {
+    run("parse.jsonl", |v| {
+        let expr = v["expr"].as_str().unwrap();
+        let depth = usize::try_from(v["max_depth"].as_u64().unwrap()).unwrap();
+        assert_eq!(v["partial"], false, "partial parsing is no part of the language");
+        match parser::parse_with_depth(expr, depth) {
+            Ok(node) => {
+                equal(expr, None, v["error"].as_str())?;
+                equal(expr, ast_json(&node), v["ast"].clone())?;
+                equal(expr, print::print(&node), bytes(v, "str").unwrap())
+            }
+            Err(e) => {
+                equal(expr, Some(e.message.as_str()), v["error"].as_str())?;
+                equal(expr, pos_json(e.pos), v["pos"].clone())
+            }
+        }
+    });
+}

@@ -44,7 +44,7 @@ bitflags! {
 }
 
 /// What a catalogue says of a field, argument aside.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldInfo {
     /// Dotted name.
     pub name: &'static str,
@@ -82,6 +82,9 @@ pub enum Comparison {
     /// The value selects event types (`evt.type`, `syscall.type`): values are validated at compile
     /// time through [`Catalogue::event_types`] and `=`, `!=`, `in` narrow the event types.
     EventType,
+    /// The value is a distance in nanoseconds (`evt.around`): only `=` is allowed, and it asks
+    /// whether the distance is at most the constant, which is in milliseconds.
+    Within,
 }
 
 /// How long a verdict over a field stays true.
@@ -96,7 +99,7 @@ pub enum Scope {
 }
 
 /// A resolved field.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
     /// What to ask an [`EventContext`] for.
     pub id: FieldId,

@@ -255,6 +255,13 @@ pub trait EventContext {
     /// has an fd record, even where [`Self::candidates`] has none to offer.
     fn value(&self, field: FieldId) -> Option<Value<'_>>;
 
+    /// The value as output shows it, in text or in JSON, where that differs from the one that
+    /// conditions compare: a data buffer is printable text, a formatted time is a number in JSON.
+    fn shown(&self, field: FieldId, json: bool) -> Option<Value<'_>> {
+        let _ = json;
+        self.value(field)
+    }
+
     /// For [`Comparison::AnyCandidate`], [`Comparison::EitherEnd`] and [`Comparison::HostName`]:
     /// calls `test` with candidate after candidate until it returns true, and returns whether it
     /// did. Candidates are ancestors' values, the one or two ends, the end's address.

@@ -11,7 +11,7 @@ pub mod mapped;
 pub mod snapshot;
 pub mod stats;
 
-use falco_event::RawEvent;
+use falco_event::{EventCode, RawEvent};
 use thiserror::Error;
 
 pub use snapshot::Snapshot;
@@ -85,6 +85,20 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// Whether events of this type, where a stream begins with them, belong to its preamble: users,
+/// groups and containers that a recorder found at start, and what plugins dumped of their state.
+pub fn is_initial_state(code: EventCode) -> bool {
+    matches!(
+        code,
+        EventCode::CONTAINER_JSON_2_E
+            | EventCode::USER_ADDED_E
+            | EventCode::USER_DELETED_E
+            | EventCode::GROUP_ADDED_E
+            | EventCode::GROUP_DELETED_E
+            | EventCode::ASYNCEVENT_E
+    )
+}
+
 /// A stream of events. Implementations validate everything that they hand out.
 pub trait Source {
     /// What this source can see.
@@ -96,10 +110,25 @@ pub trait Source {
     /// If the source cannot be opened or its preamble is unreadable.
     fn start(&mut self) -> Result<Snapshot, SourceError>;
 
-    /// The next event, in time order.
+    /// The next event, in the order of the stream.
+    ///
+    /// # Numbers (`evt.num`)
+    /// The consumer numbers what it is given: 1 for the first event, and one more for every
+    /// further one, also for those that it does not evaluate:
+    ///
+    /// * events with the flag [`DUMP_STATE_ONLY`](falco_event::raw::DUMP_STATE_ONLY) update the
+    ///   tables and are not evaluated, but count;
+    /// * the events of [`is_initial_state`] with which a stream begins belong to its preamble:
+    ///   they are not evaluated, but count. Those with which a *further* section begins
+    ///   ([`Next::Snapshot`]) are neither evaluated nor counted, and numbers go on from the
+    ///   section before;
+    /// * what [`Stats`] counts as unknown or converted away was never given out and has no number.
+    ///
+    /// (libsinsp: `sinsp::next`, `consume_initialstate_events`, `restart_capture`.)
     ///
     /// # Errors
-    /// If the stream is broken; what was delivered before stays valid.
+    /// If the stream is broken; what was delivered before stays valid. After an error there is
+    /// only [`Next::End`].
     fn next(&mut self) -> Result<Next<'_>, SourceError>;
 
     /// Counters since the start.

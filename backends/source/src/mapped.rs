@@ -22,6 +22,18 @@ impl MappedFile {
         // are finished files, growing ones are read through `-e -`.
         unsafe { memmap2::MmapOptions::new().map(file) }.map(MappedFile)
     }
+
+    /// Tells the kernel that the file will be read from front to back. Advice only: a kernel that
+    /// does not take it changes nothing.
+    pub fn read_sequentially(&self) {
+        let _advice = self.0.advise(memmap2::Advice::Sequential);
+    }
+}
+
+impl AsRef<[u8]> for MappedFile {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Deref for MappedFile {

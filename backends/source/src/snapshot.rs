@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use falco_event::net::Endpoint;
 
 /// Everything known at the start of a stream or section.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The machine on which the events happened.
     pub machine: Option<Machine>,

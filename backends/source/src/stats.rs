@@ -9,6 +9,11 @@ pub struct Stats {
     pub skipped_unknown: u64,
     /// Events that the conversion of old captures consumed (enter events that became parameters).
     pub converted_away: u64,
+    /// Exit events that were converted without their enter event (it was lost, or belongs to
+    /// another call), so that its parameters are defaults or empty.
+    pub enters_missing: u64,
+    /// Enter events that the conversion forgot because too many threads were inside a call.
+    pub enters_evicted: u64,
     /// Events lost because a ring was full.
     pub dropped_ring: u64,
 }

@@ -1,2 +1,114 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask`: every developer command of the project. CI calls nothing else.
+//!
+//! * [`run`]: the two-minute tour, [`test`]: everything that must hold, with each step alone.
+//! * [`packages`]: the Debian packages that commands need, installed on demand.
+//! * [`measure`]: hands over to the crate `measure`, which holds the binary against Falco.
+//! * [`fresh_root`]: shows that a machine with nothing but rustup's Rust is enough.
+//!
+//! This crate has no dependencies: it has to work before anything else does.
+#![allow(clippy::print_stdout)] // What it prints is what it is for.
+
+mod deny;
+mod fresh_root;
+mod fuzz;
+mod measure;
+mod packages;
+mod process;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+/// Why a command failed, for a person: what happened and what to do.
+type Result<T = ()> = std::result::Result<T, String>;
+
+/// A developer command.
+struct Command {
+    name: &'static str,
+    /// Arguments as the help shows them.
+    args: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "run",
+        args: "[-- FALCO ARGUMENTS]",
+        about: "replay the demo capture; with arguments, run the release binary with them",
+        run: run::run,
+    },
+    Command {
+        name: "test",
+        args: "",
+        about: "everything below that must hold, as CI runs it",
+        run: test::all,
+    },
+    Command { name: "fmt", args: "", about: "formatting", run: test::fmt },
+    Command { name: "clippy", args: "", about: "lints, warnings are errors", run: test::clippy },
+    Command { name: "doc", args: "", about: "API documentation builds cleanly", run: test::doc },
+    Command {
+        name: "deny",
+        args: "",
+        about: "licences, sources, duplicates and advisories of dependencies (cargo-deny)",
+        run: deny::run,
+    },
+    Command {
+        name: "unit",
+        args: "[CARGO TEST ARGUMENTS]",
+        about: "unit and integration tests",
+        run: test::unit,
+    },
+    Command {
+        name: "conformance",
+        args: "[alerts|events|fields|filters|rules|all] [CAPTURE] [--verbose]",
+        about: "the same answers as Falco on recorded captures and vectors",
+        run: measure::conformance,
+    },
+    Command {
+        name: "fuzz",
+        args: "[TARGET] [--seconds N]",
+        about: "fuzz targets, 60 s each",
+        run: fuzz::run,
+    },
+    Command {
+        name: "bench",
+        args: "replay [CAPTURE] [--rules FILE]... | rules",
+        about: "speed, instructions and memory against Falco's",
+        run: measure::bench,
+    },
+    Command {
+        name: "fresh-root",
+        args: "[--suite NAME] [--test] [--keep]",
+        about: "the README's commands in a new Debian root with only rustup's Rust",
+        run: fresh_root::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let name = args.next().unwrap_or_default();
+    let args: Vec<String> = args.collect();
+    let Some(command) = COMMANDS.iter().find(|c| c.name == name) else {
+        help();
+        let asked = matches!(name.as_str(), "" | "help" | "-h" | "--help");
+        if !asked {
+            eprintln!("\nerror: no command `{name}`");
+        }
+        return if asked { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    };
+    match (command.run)(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() {
+    eprintln!("cargo xtask COMMAND\n");
+    for c in COMMANDS {
+        eprintln!("  {} {}\n      {}", c.name, c.args, c.about);
+    }
+}

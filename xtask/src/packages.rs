@@ -1,0 +1,66 @@
+//! What commands need of the system beyond rustup's Rust: found, or installed from Debian.
+//!
+//! The C compiler and the certificates, without which not even xtask could be built, are the
+//! business of `xtask/rustc`.
+
+use std::os::unix::fs::MetadataExt;
+
+use crate::Result;
+use crate::process;
+
+/// Something that a command needs.
+#[derive(Clone, Copy)]
+pub struct Need {
+    /// A program that is there when the need is met.
+    program: &'static str,
+    /// The Debian packages that bring it.
+    packages: &'static [&'static str],
+    /// What for, for people who do not use Debian.
+    purpose: &'static str,
+}
+
+/// libFuzzer is C++.
+pub const CXX: Need =
+    Need { program: "c++", packages: &["g++"], purpose: "to build libFuzzer for the fuzz targets" };
+
+/// Counts instructions.
+pub const VALGRIND: Need =
+    Need { program: "valgrind", packages: &["valgrind"], purpose: "to count instructions" };
+
+/// Makes Debian roots.
+pub const DEBOOTSTRAP: Need =
+    Need { program: "debootstrap", packages: &["debootstrap"], purpose: "to make a Debian root" };
+
+/// Lists the files of the working tree.
+pub const GIT: Need =
+    Need { program: "git", packages: &["git"], purpose: "to list the files of the working tree" };
+
+/// Sees to it that all `needs` are met: installs what is missing when this is root on Debian.
+///
+/// # Errors
+/// If something is missing and cannot be installed; says the command that would.
+pub fn ensure(needs: &[Need]) -> Result {
+    let missing: Vec<&Need> = needs.iter().filter(|n| process::find(n.program).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.iter().flat_map(|n| n.packages).copied().collect::<Vec<_>>().join(" ");
+    let install =
+        format!("apt-get update -qq && apt-get install -y -qq --no-install-recommends {packages}");
+    if process::find("apt-get").is_none() {
+        let needs: Vec<_> =
+            missing.iter().map(|n| format!("`{}` {}", n.program, n.purpose)).collect();
+        return Err(format!("please install {}", needs.join(", ")));
+    }
+    if !is_root() {
+        return Err(format!("missing Debian packages: run  sudo sh -c '{install}'"));
+    }
+    eprintln!("xtask: installing {packages}");
+    let mut apt = process::command("sh", &["-c", &install]);
+    process::output(apt.env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
+}
+
+/// Whether this process may do what root may.
+pub fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}

@@ -29,11 +29,17 @@ pub fn compare(shared: &Path, options: &Options) -> Result<Verdict> {
     println!("alerts: rule, event, priority, time, tags, output and output_fields, in order");
     let mut tally = Tally::default();
     for case in cases(shared)?.iter().filter(|c| options.wants(&c.capture)) {
-        let golden = read(paths::open(&shared.join("captures/golden").join(&case.file))?)?;
+        let golden = Stream::golden(shared, case)?;
         let ours = replay(shared, case)?;
-        let differences = diff(&golden, &ours);
+        let mut differences = diff(&golden.alerts, &ours.alerts);
+        if golden.statistics != ours.statistics {
+            let (t, o) = (golden.statistics.join("\n        "), ours.statistics.join("\n        "));
+            differences
+                .push(format!("    ~ statistics\n      -\n        {t}\n      +\n        {o}"));
+        }
         // An alert too many counts too: otherwise printing everything twice would be perfect.
-        let total = golden.len().max(ours.len()) as u64;
+        // The statistics at the end count as one more.
+        let total = golden.alerts.len().max(ours.alerts.len()) as u64 + 1;
         let own = Tally { equal: total.saturating_sub(differences.len() as u64), total };
         tally.add(own);
         let mark = if differences.is_empty() { "ok" } else { "DIFFERS" };
@@ -67,7 +73,7 @@ fn cases(shared: &Path) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-fn replay(shared: &Path, case: &Case) -> Result<Vec<Alert>> {
+fn replay(shared: &Path, case: &Case) -> Result<Stream> {
     let mut falco = Command::new(paths::falco()?);
     falco.env("FALCO_HOSTNAME", "node1").env("TZ", "UTC").stdin(Stdio::null());
     falco.arg("-c").arg(shared.join("captures/golden/falco.yaml"));
@@ -83,8 +89,46 @@ fn replay(shared: &Path, case: &Case) -> Result<Vec<Alert>> {
         output.status,
         String::from_utf8_lossy(&output.stderr).trim_end()
     );
-    read(&output.stdout[..])
+    Stream::read(&output.stdout[..])
 }
+
+/// What a replay prints.
+#[derive(Default)]
+struct Stream {
+    alerts: Vec<Alert>,
+    /// How many alerts by severity and rule, as printed at the end.
+    statistics: Vec<String>,
+}
+
+impl Stream {
+    fn read(lines: impl BufRead) -> Result<Self> {
+        let mut stream = Stream::default();
+        for line in lines.lines() {
+            let line = line.context("cannot read what was printed")?;
+            if line.starts_with('{') {
+                let value =
+                    serde_json::from_str(&line).with_context(|| format!("no JSON: {line}"))?;
+                stream.alerts.push(Alert { line, value });
+            } else if STATISTICS.iter().any(|s| line.starts_with(s)) && !line.starts_with("   -") {
+                stream.statistics.push(line);
+            }
+        }
+        Ok(stream)
+    }
+
+    /// Falco's answer, which lies in two files.
+    fn golden(shared: &Path, case: &Case) -> Result<Self> {
+        let folder = shared.join("captures/golden");
+        let Case { capture, rules, matching, file } = case;
+        let statistics = folder.join(format!("{capture}.{rules}.{matching}.stats.txt"));
+        let alerts = Self::read(paths::open(&folder.join(file))?)?.alerts;
+        Ok(Stream { alerts, statistics: Self::read(paths::open(&statistics)?)?.statistics })
+    }
+}
+
+/// How the lines of the statistics begin. Others around them hold times and speeds.
+const STATISTICS: [&str; 4] =
+    ["Events detected:", "Rule counts by severity:", "Triggered rules by rule name:", "   "];
 
 /// An alert as printed, and its parts.
 struct Alert {
@@ -98,19 +142,6 @@ impl Alert {
         let num = self.value["output_fields"]["evt.num"].as_i64().unwrap_or(-1);
         (num, self.value["rule"].as_str().unwrap_or_default())
     }
-}
-
-/// The alerts of a stream; the statistics around them are no alerts.
-fn read(stream: impl BufRead) -> Result<Vec<Alert>> {
-    let mut alerts = Vec::new();
-    for line in stream.lines() {
-        let line = line.context("cannot read alerts")?;
-        if line.starts_with('{') {
-            let value = serde_json::from_str(&line).with_context(|| format!("no JSON: {line}"))?;
-            alerts.push(Alert { line, value });
-        }
-    }
-    Ok(alerts)
 }
 
 /// What is different, an item an alert, ready to print.
@@ -181,7 +212,14 @@ mod tests {
         let lines = alerts.iter().map(|(num, rule, output)| {
             format!("{{\"output\":\"{output}\",\"output_fields\":{{\"evt.num\":{num}}},\"rule\":\"{rule}\"}}\n")
         });
-        read(lines.collect::<String>().as_bytes()).unwrap()
+        Stream::read(lines.collect::<String>().as_bytes()).unwrap().alerts
+    }
+
+    #[test]
+    fn statistics_are_told_from_the_rest() {
+        let text = "Events detected: 1\nRule counts by severity:\n   WARNING: 1\n\
+            Triggered rules by rule name:\n   a: 1\n2026-11-23T04:30:21+0000: Falco\n   - num: 0\n";
+        assert_eq!(Stream::read(text.as_bytes()).unwrap().statistics.len(), 5);
     }
 
     #[test]

@@ -1,0 +1,166 @@
+//! Makes the corpora that fuzzing starts from: `seeds FOLDER` writes `FOLDER/TARGET/NAME`.
+//!
+//! Everything is made here or comes from what the project ships, so every machine starts equal.
+
+use std::fs;
+use std::path::Path;
+
+use falco_capture::{CaptureReader, CaptureWriter, Compression};
+use falco_event::{EventBuilder, EventCode, ParamType};
+use falco_fuzz::framing;
+use falco_source::{Next, Snapshot, Source};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sensor/demo");
+
+/// Events of the demo that make one seed: small inputs are mutated faster.
+const SEQUENCE: usize = 24;
+
+fn main() -> Result {
+    let folder = std::env::args().nth(1).ok_or("usage: seeds FOLDER")?;
+    let corpus = Path::new(&folder);
+    events(corpus)?;
+    captures(corpus)?;
+    rules(corpus)?;
+    conditions(corpus)
+}
+
+fn save(corpus: &Path, target: &str, name: &str, bytes: &[u8]) -> Result {
+    let folder = corpus.join(target);
+    fs::create_dir_all(&folder)?;
+    Ok(fs::write(folder.join(name), bytes)?)
+}
+
+/// Every event type with parameters of the right width.
+fn events(corpus: &Path) -> Result {
+    let mut builder = EventBuilder::new();
+    for code in (0..EventCode::COUNT as u16).map(EventCode).filter(|c| c.is_known()) {
+        builder.start(1, 1, code);
+        for param in code.info().params {
+            builder.bytes(sample(param.ty));
+        }
+        let mut seed = Vec::new();
+        framing::encode(&builder.finish(0, 0)?, &mut seed);
+        save(corpus, "event_decoder", &format!("code-{}", code.0), &seed)?;
+    }
+    Ok(())
+}
+
+/// A value of a type, small and not all zeroes.
+fn sample(ty: ParamType) -> &'static [u8] {
+    use ParamType as T;
+    match ty {
+        T::None => &[],
+        T::Int8
+        | T::Uint8
+        | T::Flags8
+        | T::EnumFlags8
+        | T::SigType
+        | T::L4Proto
+        | T::SockFamily => &[2],
+        T::Int16 | T::Uint16 | T::Flags16 | T::EnumFlags16 | T::SyscallId | T::Port => &[3, 0],
+        T::Int32
+        | T::Uint32
+        | T::Flags32
+        | T::EnumFlags32
+        | T::Bool
+        | T::Uid
+        | T::Gid
+        | T::SigSet
+        | T::Mode
+        | T::Fd32
+        | T::Pid32
+        | T::Ipv4Addr => &[3, 0, 0, 0],
+        T::CharBuf | T::FsPath | T::FsRelPath => b"/tmp/x\0",
+        T::ByteBuf => b"GET / HTTP/1.1\r\n",
+        // IPv4 127.0.0.1:80, and from there to 10.0.0.1:8080.
+        T::SockAddr => &[2, 127, 0, 0, 1, 80, 0],
+        T::SockTuple => &[2, 127, 0, 0, 1, 80, 0, 10, 0, 0, 1, 144, 31],
+        T::FdList => &[1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0],
+        T::Dyn => &[0, 3, 0, 0, 0, 0, 0, 0, 0],
+        T::Ipv6Addr | T::IpAddr => &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+        _ => &[3, 0, 0, 0, 0, 0, 0, 0],
+    }
+}
+
+/// Small captures in both compressions, and the demo's events in pieces.
+fn captures(corpus: &Path) -> Result {
+    let mut reader = CaptureReader::open(format!("{DEMO}/demo.scap"))?;
+    let snapshot = reader.start()?;
+    let mut capture = CaptureWriter::new(Vec::new(), Compression::None);
+    capture.snapshot(&some_of(&snapshot))?;
+    let mut sequence = Vec::new();
+    let (mut events, mut seeds) = (0, 0);
+    loop {
+        match reader.next()? {
+            Next::Event(event) => {
+                framing::encode(&event, &mut sequence);
+                capture.event(&event)?;
+                events += 1;
+            }
+            Next::End => break,
+            _ => continue,
+        }
+        if events % SEQUENCE == 0 {
+            save(corpus, "event_decoder", &format!("demo-{seeds}"), &sequence)?;
+            sequence.clear();
+            let whole =
+                std::mem::replace(&mut capture, CaptureWriter::new(Vec::new(), Compression::None));
+            save(corpus, "capture_reader", &format!("demo-{seeds}"), &whole.finish()?)?;
+            capture.snapshot(&Snapshot::default())?;
+            seeds += 1;
+        }
+    }
+    let mut compressed = CaptureWriter::new(Vec::new(), Compression::Gzip);
+    compressed.snapshot(&some_of(&snapshot))?;
+    save(corpus, "capture_reader", "gzip", &compressed.finish()?)
+}
+
+/// A snapshot of every kind of block, small.
+fn some_of(snapshot: &Snapshot) -> Snapshot {
+    let mut small = snapshot.clone();
+    small.threads.truncate(4);
+    small.fds.truncate(2);
+    small.users.truncate(3);
+    small.groups.truncate(3);
+    small
+}
+
+/// The demo's rules, and one small file for each thing that a file may hold.
+fn rules(corpus: &Path) -> Result {
+    save(corpus, "rules_loader", "demo", &fs::read(format!("{DEMO}/rules.yaml"))?)?;
+    for (i, text) in RULES.iter().enumerate() {
+        save(corpus, "rules_loader", &format!("part-{i}"), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+const RULES: &[&str] = &[
+    "- required_engine_version: 0.26.0\n- required_plugin_versions:\n  - name: container\n    version: 0.4.0\n",
+    "- list: a\n  items: [x, 'y z', \"q\"]\n- list: b\n  items: [a, 1]\n- list: a\n  append: true\n  items: [w]\n",
+    "- macro: m\n  condition: proc.name in (a, b)\n- macro: m\n  condition: or fd.num > 3\n  override: {condition: append}\n",
+    "- rule: r\n  desc: d\n  condition: evt.type = open and not m\n  output: \"%proc.name %fd.name %evt.arg[0]\"\n  priority: WARNING\n  tags: [t, u]\n  exceptions:\n  - name: e\n    fields: [proc.name, fd.name]\n    comps: [=, startswith]\n    values:\n    - [cat, /etc]\n  - name: f\n    fields: proc.pname\n    values: [x]\n- macro: m\n  condition: evt.num = 0\n",
+    "- rule: r\n  desc: d\n  condition: evt.num > 0\n  output: x\n  priority: 3\n  source: syscall\n  enabled: false\n  capture: true\n  capture_duration: 10\n  warn_evttypes: false\n- rule: r\n  enabled: true\n  override: {enabled: replace}\n- rule: r\n  tags: [z]\n  output: \" y\"\n  override: {tags: append, output: append}\n",
+    "- rule: r\n  desc: >\n    folded\n    text\n  condition: >-\n    &a\n  output: |\n    x\n  priority: nope\n- *a\n- {unknown: [1, {2: 3}]}\n",
+];
+
+/// Conditions with every operator.
+fn conditions(corpus: &Path) -> Result {
+    for (i, text) in CONDITIONS.iter().enumerate() {
+        save(corpus, "condition_parser", &format!("condition-{i}"), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+const CONDITIONS: &[&str] = &[
+    "evt.type = open and proc.name != cat or not fd.num >= 3",
+    "evt.type in (open, openat) and (fd.name startswith /etc or fd.name endswith \".conf\")",
+    "not (proc.name contains 'a b' and proc.cmdline icontains X) and fd.name pmatch (/a, /b/c)",
+    "proc.args regex '^-.*' or proc.exe glob \"/usr/*\" or fd.name exists",
+    "fd.sip in (10.0.0.0/8, 127.0.0.1) and fd.sport < 1024 and fd.types intersects (file, ipv4)",
+    "evt.arg.flags bcontains CAFE and evt.rawarg.fd bstartswith 00",
+    "proc.aname[2] = bash and tolower(proc.name) = val(proc.pname) and len(proc.args) > 3",
+    "proc.name startswith oneof (a, b) or fd.name contains anyof (x, y) and proc.name iglob A*",
+    "join(\", \", concat(proc.name, fd.name)) = x and basename(fd.name) = b64(proc.args)",
+];

@@ -1,0 +1,25 @@
+//! Any text as a condition: parsed or refused at a position inside it. What was parsed prints as a
+//! condition that parses to the same text again, and is type-checked.
+#![no_main]
+
+use falco_enrich::fields::SyscallFields;
+use falco_rules::{check, parser, print};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let node = match parser::parse(text) {
+        Ok(node) => node,
+        Err(error) => {
+            assert!(error.pos.index as usize <= text.len(), "{error}");
+            return;
+        }
+    };
+    if let Ok(printed) = String::from_utf8(print::print(&node))
+        && let Ok(again) = parser::parse(&printed)
+    {
+        assert_eq!(print::print(&again), printed.as_bytes());
+    }
+    // Compiled or refused; both are an answer.
+    let _ = check::check(&node, &mut SyscallFields::new());
+});

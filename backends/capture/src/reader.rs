@@ -22,10 +22,10 @@ use crate::convert::{Converter, Verdict, convertibility};
 use crate::inflate::is_gzip;
 use crate::stream::{End, Memory, Stream};
 
-/// Longest block before the events. A list of all threads of a large machine is some megabytes.
-const MAX_LIST_BLOCK: usize = 1 << 30;
-/// Bytes that are read at once from a pipe.
-const PIPE_BUFFER: usize = 64 << 10;
+/// Most bytes before the events. A list of all threads of a large machine is some megabytes.
+const MAX_PREAMBLE: usize = 1 << 30;
+/// Bytes that are read at once from a pipe or a compressed file.
+const INPUT_BUFFER: usize = 64 << 10;
 
 /// Reads a `.scap` capture, plain or gzip-compressed.
 ///
@@ -108,11 +108,15 @@ impl CaptureReader {
         let name = path.display().to_string();
         let io = |error| SourceError::Io { what: format!("cannot open capture {name}"), error };
         let file = File::open(path).map_err(io)?;
-        let is_file = file.metadata().map_err(io)?.is_file();
+        let metadata = file.metadata().map_err(io)?;
         match MappedFile::map(&file) {
-            Ok(mapped) if is_file => {
+            Ok(mapped) if metadata.is_file() && is_gzip(&mapped) => {
+                let input = BufReader::with_capacity(INPUT_BUFFER, file);
+                Ok(Self::new(name, Stream::refilled(Box::new(input), Some(metadata.len()), true)))
+            }
+            Ok(mapped) if metadata.is_file() => {
                 mapped.read_sequentially();
-                Ok(Self::over(name, Memory::Mapped(mapped)))
+                Ok(Self::new(name, Stream::whole(Memory::Mapped(mapped))))
             }
             _ => Self::piped(name, file),
         }
@@ -120,16 +124,14 @@ impl CaptureReader {
 
     /// Reads a capture that is in memory. `name` stands in messages.
     pub fn from_bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self::over(name.into(), Memory::Owned(bytes.into()))
-    }
-
-    fn over(name: String, memory: Memory) -> Self {
-        let bytes = memory.as_ref();
-        if !is_gzip(bytes) {
-            return Self::new(name, Stream::whole(memory));
-        }
-        let total = bytes.len() as u64;
-        Self::new(name, Stream::refilled(Box::new(Cursor::new(memory)), Some(total), true))
+        let bytes = bytes.into();
+        let stream = if is_gzip(&bytes) {
+            let total = bytes.len() as u64;
+            Stream::refilled(Box::new(Cursor::new(bytes)), Some(total), true)
+        } else {
+            Stream::whole(Memory::Owned(bytes))
+        };
+        Self::new(name.into(), stream)
     }
 
     fn piped(name: String, mut input: impl Read + Send + 'static) -> Result<Self, SourceError> {
@@ -140,7 +142,7 @@ impl CaptureReader {
         }
         let gzip = is_gzip(&magic);
         let input = Cursor::new(magic).chain(input);
-        let input = BufReader::with_capacity(PIPE_BUFFER, input);
+        let input = BufReader::with_capacity(INPUT_BUFFER, input);
         Ok(Self::new(name, Stream::refilled(Box::new(input), None, gzip)))
     }
 
@@ -157,7 +159,6 @@ impl CaptureReader {
     }
 
     /// Makes the block at the position available: its kind and length. `None` at a clean end.
-    #[inline]
     fn block(&mut self) -> Result<Option<(Kind, usize)>, SourceError> {
         let have = self.stream.fill(HEADER_LEN);
         if have < HEADER_LEN {
@@ -172,7 +173,6 @@ impl CaptureReader {
     }
 
     /// Makes all `len` bytes of the block at the position available.
-    #[inline]
     fn whole_block(&mut self, len: usize, what: &str) -> Result<(), SourceError> {
         if self.stream.fill(len) < len {
             return Err(self.short(what));
@@ -197,8 +197,13 @@ impl CaptureReader {
             Some(_) => return Err(self.corrupt(0, "a section header is expected here")),
             None => return Err(self.corrupt(0, "the capture is empty")),
         }
+        let start = self.stream.offset();
         let mut snapshot = Snapshot::default();
-        while self.preamble_block(&mut snapshot)? {}
+        while self.preamble_block(&mut snapshot)? {
+            if self.stream.offset() - start > MAX_PREAMBLE as u64 {
+                return Err(self.corrupt(0, "more than 1 GiB of lists stand before the events"));
+            }
+        }
         Ok(snapshot)
     }
 
@@ -222,9 +227,6 @@ impl CaptureReader {
             }
             Kind::Fds { sized } => {
                 self.list_block(len, "an fd list")?;
-                if snapshot.fds.len() >= crate::blocks::MAX_ENTRIES {
-                    return Err(self.corrupt(0, "too many fd lists"));
-                }
                 let result = fds::decode(self.body(len), sized);
                 snapshot.fds.push(self.checked(result)?);
             }
@@ -246,7 +248,7 @@ impl CaptureReader {
 
     /// Makes a block of the preamble available whole.
     fn list_block(&mut self, len: usize, what: &str) -> Result<(), SourceError> {
-        if !(HEADER_LEN + TRAILER_LEN..=MAX_LIST_BLOCK).contains(&len) {
+        if !(HEADER_LEN + TRAILER_LEN..=MAX_PREAMBLE).contains(&len) {
             return Err(self.corrupt(4, &format!("{what} has an impossible length of {len}")));
         }
         self.whole_block(len, what)
@@ -272,8 +274,7 @@ impl CaptureReader {
         self.stream.window().get(HEADER_LEN..len - TRAILER_LEN).unwrap_or_default()
     }
 
-    /// Goes to the next event that is delivered.
-    #[inline]
+    /// Goes to the next event that is delivered, whatever it takes.
     fn find(&mut self) -> Result<Found, SourceError> {
         loop {
             self.stream.consume(self.given);
@@ -432,6 +433,16 @@ impl Source for CaptureReader {
     fn next(&mut self) -> Result<Next<'_>, SourceError> {
         if self.state.get() != State::Events {
             return Ok(Next::End);
+        }
+        self.stream.consume(self.given);
+        self.given = 0;
+        if let Some((len, cpu)) = event::common_block(self.stream.window()) {
+            self.given = len;
+            self.stats.events += 1;
+            return match RawEvent::parse(self.event_bytes(Form::V2), cpu, 0) {
+                Ok(event) => Ok(Next::Event(event)),
+                Err(error) => Err(self.corrupt(Form::V2.event_at(), &error.to_string())),
+            };
         }
         let found = self.find()?;
         self.stats.events += u64::from(found.is_event());

@@ -5,6 +5,7 @@
 //! on with [`Stream::consume`]. Events are borrowed from the window, never copied out of it.
 
 use std::io::{self, BufRead};
+use std::ops::Range;
 
 use falco_source::Progress;
 use falco_source::mapped::MappedFile;
@@ -27,6 +28,20 @@ impl AsRef<[u8]> for Memory {
     }
 }
 
+impl Memory {
+    /// Says that a part is not needed again.
+    #[cold]
+    fn release(&self, part: Range<usize>) {
+        match self {
+            Memory::Mapped(file) => file.release(part),
+            Memory::Owned(_) => {}
+        }
+    }
+}
+
+/// Bytes of a mapping that stay resident behind the position.
+const RELEASE: usize = 1 << 20;
+
 /// Why there are no more bytes.
 pub(crate) enum End {
     /// The input ends here.
@@ -41,13 +56,13 @@ pub(crate) enum End {
 
 /// The window.
 pub(crate) enum Stream {
-    Whole { bytes: Memory, at: usize },
+    Whole { bytes: Memory, at: usize, released: usize },
     Refilled(Box<Refilled>),
 }
 
 impl Stream {
     pub(crate) fn whole(bytes: Memory) -> Self {
-        Stream::Whole { bytes, at: 0 }
+        Stream::Whole { bytes, at: 0, released: 0 }
     }
 
     /// Reads from `input`, of `total` bytes if that is known, decompressing if `gzip`.
@@ -69,7 +84,7 @@ impl Stream {
     #[inline]
     pub(crate) fn window(&self) -> &[u8] {
         match self {
-            Stream::Whole { bytes, at } => &bytes.as_ref()[*at..],
+            Stream::Whole { bytes, at, .. } => &bytes.as_ref()[*at..],
             Stream::Refilled(stream) => &stream.buf[stream.start..stream.end],
         }
     }
@@ -78,7 +93,7 @@ impl Stream {
     #[inline]
     pub(crate) fn fill(&mut self, n: usize) -> usize {
         match self {
-            Stream::Whole { bytes, at } => bytes.as_ref().len() - *at,
+            Stream::Whole { bytes, at, .. } => bytes.as_ref().len() - *at,
             Stream::Refilled(stream) => {
                 let have = stream.end - stream.start;
                 if have >= n { have } else { stream.refill(n) }
@@ -90,7 +105,13 @@ impl Stream {
     #[inline]
     pub(crate) fn consume(&mut self, n: usize) {
         match self {
-            Stream::Whole { bytes, at } => *at = (*at + n).min(bytes.as_ref().len()),
+            Stream::Whole { bytes, at, released } => {
+                *at = (*at + n).min(bytes.as_ref().len());
+                if *at - *released >= RELEASE {
+                    bytes.release(*released..*at);
+                    *released = *at;
+                }
+            }
             Stream::Refilled(stream) => {
                 let n = n.min(stream.end - stream.start);
                 stream.start += n;
@@ -132,7 +153,7 @@ impl Stream {
     /// How much of the input (compressed, if it is) is used up.
     pub(crate) fn progress(&self) -> Option<Progress> {
         match self {
-            Stream::Whole { bytes, at } => {
+            Stream::Whole { bytes, at, .. } => {
                 Some(Progress { done: *at as u64, total: bytes.as_ref().len() as u64 })
             }
             Stream::Refilled(stream) => Some(Progress { done: stream.taken, total: stream.total? }),

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 /// A file mapped read-only into memory.
 #[derive(Debug)]
@@ -28,6 +28,23 @@ impl MappedFile {
     pub fn read_sequentially(&self) {
         let _advice = self.0.advise(memmap2::Advice::Sequential);
     }
+
+    /// Gives back the memory of a part that has been read, so that a long file does not count as
+    /// resident. Reading it again is possible and goes to the file again.
+    pub fn release(&self, part: Range<usize>) {
+        let end = part.end.min(self.0.len());
+        let part = part.start.min(end)..end;
+        // SAFETY: MADV_DONTNEED on a private, read-only file mapping drops page-table entries; the
+        // next access maps the same file contents anew, so what slices see does not change (beyond
+        // what a writer of the file can change anyway, see `map`).
+        let _advice = unsafe {
+            self.0.unchecked_advise_range(
+                memmap2::UncheckedAdvice::DontNeed,
+                part.start,
+                part.len(),
+            )
+        };
+    }
 }
 
 impl AsRef<[u8]> for MappedFile {
@@ -41,5 +58,26 @@ impl Deref for MappedFile {
 
     fn deref(&self) -> &[u8] {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_released_part_reads_the_same_again() {
+        let mut file = tempfile::tempfile().unwrap();
+        let data: Vec<u8> = (0..50_000_u32).map(|i| (i % 251) as u8).collect();
+        file.write_all(&data).unwrap();
+        let mapped = MappedFile::map(&file).unwrap();
+        mapped.read_sequentially();
+        assert_eq!(&mapped[..], &data[..]);
+        mapped.release(0..40_000);
+        mapped.release(10_000..1_000_000);
+        mapped.release(60_000..70_000);
+        assert_eq!(&mapped[..], &data[..]);
     }
 }

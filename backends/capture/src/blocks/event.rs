@@ -5,6 +5,7 @@ use falco_event::{EventCode, RawEvent};
 
 use super::cursor::Malformed;
 use super::{HEADER_LEN as BLOCK_HEADER_LEN, TRAILER_LEN};
+use crate::convert::passes;
 
 /// Longest body and trailer of a block that is not LARGE (libscap `READER_BUF_SIZE`).
 const MAX_SMALL: usize = 1 << 16;
@@ -70,6 +71,27 @@ impl Form {
         let flags = block.get(10..14).and_then(|b| b.try_into().ok());
         (cpu, flags.map_or(0, u32::from_le_bytes))
     }
+}
+
+/// Recognizes the most common block in a few steps: version 2 without flags, wholly in `window`,
+/// its event one of today's. Gives the block's length and the CPU. Whatever else the block may be,
+/// or be wrong with it, is found out with [`Form`].
+#[inline]
+pub(crate) fn common_block(window: &[u8]) -> Option<(usize, u16)> {
+    const EVENT_AT: usize = BLOCK_HEADER_LEN + 2;
+    let head = window.first_chunk::<{ EVENT_AT + HEADER_LEN }>()?;
+    let [t0, t1, t2, t3, l0, l1, l2, l3, c0, c1, ..] = *head;
+    let len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+    let possible = head.len() + TRAILER_LEN..=BLOCK_HEADER_LEN + MAX_SMALL;
+    if u32::from_le_bytes([t0, t1, t2, t3]) != 0x216 || !possible.contains(&len) {
+        return None;
+    }
+    if window.get(len - TRAILER_LEN..len)? != [l0, l1, l2, l3] {
+        return None;
+    }
+    let code = EventCode(u16_at(head, EVENT_AT + 20)?);
+    let nparams = u32_at(head, EVENT_AT + 22)?;
+    passes(code, nparams).then_some((len, u16::from_le_bytes([c0, c1])))
 }
 
 /// Longest event that every reader takes.

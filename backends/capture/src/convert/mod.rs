@@ -65,15 +65,17 @@ pub enum Verdict {
 /// Most conversions of one event (libscap `MAX_CONVERSION_BOUNDARY`).
 const MAX_STEPS: usize = 50;
 
-/// What [`convertibility`] needs to know of a type.
+/// What is known of the events of a type before one is seen.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Admission {
     Pass,
     Drop,
-    /// Most enter events, and exit events of superseded types.
+    /// Enter events, and exit events of superseded types.
     Convert,
-    /// Passes with this many parameters: those of the table, or of its line that passes.
-    WithParams(u8),
+    /// Enter events that the table converts, but passes as they are with this many parameters.
+    ConvertUnless(u8),
+    /// Exit events that pass with this many parameters, those of their type.
+    PassWith(u8),
 }
 
 static ADMISSION: [Admission; EventCode::COUNT] = {
@@ -90,11 +92,11 @@ static ADMISSION: [Admission; EventCode::COUNT] = {
             if old { Admission::Drop } else { Admission::Pass }
         } else if code % 2 == 0 || old {
             match table::passes_with(code) {
-                Some(nparams) => Admission::WithParams(nparams),
+                Some(nparams) => Admission::ConvertUnless(nparams),
                 None => Admission::Convert,
             }
         } else {
-            Admission::WithParams(info.params.len() as u8)
+            Admission::PassWith(info.params.len() as u8)
         };
         code += 1;
     }
@@ -105,13 +107,23 @@ static ADMISSION: [Admission; EventCode::COUNT] = {
 ///
 /// # Errors
 /// If an exit event has more parameters than its type.
-#[inline]
 pub fn convertibility(code: EventCode, nparams: usize) -> Result<Verdict, ConvertError> {
     match ADMISSION.get(usize::from(code.0)) {
-        Some(&Admission::WithParams(n)) if usize::from(n) == nparams => Ok(Verdict::Pass),
         None | Some(Admission::Pass) => Ok(Verdict::Pass),
         Some(Admission::Drop) => Ok(Verdict::Drop),
+        Some(&Admission::PassWith(n)) if usize::from(n) == nparams => Ok(Verdict::Pass),
         Some(_) => needs_conversion(code, nparams),
+    }
+}
+
+/// Whether `code` is known and such an event comes out of conversion as it is, with nothing to be
+/// remembered of it.
+#[inline]
+pub(crate) fn passes(code: EventCode, nparams: u32) -> bool {
+    match ADMISSION.get(usize::from(code.0)) {
+        Some(&(Admission::PassWith(n) | Admission::ConvertUnless(n))) => u32::from(n) == nparams,
+        Some(Admission::Pass) => true,
+        _ => false,
     }
 }
 
@@ -395,5 +407,97 @@ fn escape_json(text: &[u8], out: &mut Vec<u8>) {
             0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
             _ => out.push(byte),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn superseded_exit_events_are_all_converted() {
+        for code in EventCode::all().filter(|code| !code.is_enter()) {
+            let old = code.has(EventFlags::OLD) && !code.has(EventFlags::UNUSED);
+            assert!(!old || code.has(EventFlags::CONV), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn every_type_has_room_for_its_parameters() {
+        assert!(EventCode::all().all(|code| code.info().params.len() <= MAX_PARAMS));
+    }
+
+    #[test]
+    fn what_passes_is_not_changed_by_conversion() {
+        let mut events = falco_event::EventBuilder::new();
+        for code in EventCode::all() {
+            for nparams in 0..=code.info().params.len() {
+                let mut event = events.start(1, 2, code);
+                for info in &code.info().params[..nparams] {
+                    event = event.bytes(default_value(info.ty));
+                }
+                let event = event.finish(0, 0).unwrap();
+                let passes = passes(code, nparams as u32);
+                let mut converter = Converter::new();
+                match convertibility(code, nparams).unwrap() {
+                    Verdict::Pass => assert!(passes, "{code:?}"),
+                    Verdict::Drop => assert!(!passes, "{code:?}"),
+                    Verdict::Convert => {
+                        let converted = converter.convert(&event).ok().flatten();
+                        let same = converted.is_some_and(|new| new.bytes() == event.bytes());
+                        let stored = converter.stored(2).is_some();
+                        assert_eq!(passes, same && !stored, "{code:?} {nparams}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_enter_event_of_another_call_counts_as_lost() {
+        let mut events = falco_event::EventBuilder::new();
+        let mut converter = Converter::new();
+        let enter = events.start(1, 2, EventCode::SYSCALL_READ_E).i64(9).u32(10);
+        assert_eq!(converter.convert(&enter.finish(0, 0).unwrap()).unwrap().map(|_| ()), None);
+        let exit = events.start(2, 2, EventCode::SYSCALL_CLOSE_X).i64(0).finish(0, 0).unwrap();
+        let closed = converter.convert(&exit).unwrap().unwrap();
+        assert_eq!(closed.i64(1), Some(0));
+        assert_eq!(converter.enters_missing(), 1);
+        let exit = events.start(3, 2, EventCode::SYSCALL_READ_X).i64(4).bytes(b"data");
+        let read = converter.convert(&exit.finish(0, 0).unwrap()).unwrap().unwrap();
+        assert_eq!((read.i64(2), read.u32(3)), (Some(9), Some(10)));
+        assert_eq!(converter.enters_missing(), 1);
+        assert!(converter.stored(2).is_none(), "it was used");
+    }
+
+    #[test]
+    fn shapes_that_never_were_are_errors() {
+        let mut events = falco_event::EventBuilder::new();
+        let mut converter = Converter::new();
+        let odd = events.start(1, 2, EventCode::SYSCALL_READ_X).i64(0).finish(0, 0).unwrap();
+        let error = converter.convert(&odd).unwrap_err();
+        assert_eq!(error.to_string(), "event SYSCALL_READ_X(7) never had 1 parameters");
+        let error = convertibility(EventCode::SYSCALL_READ_X, 5).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "event SYSCALL_READ_X(7) has 5 parameters, more than the 4 known"
+        );
+    }
+
+    #[test]
+    fn container_descriptions_are_json_and_empty_if_a_part_is_missing() {
+        let mut events = falco_event::EventBuilder::new();
+        let mut converter = Converter::new();
+        let container = events.start(1, 2, EventCode::CONTAINER_E);
+        let container = container.text("ab12").u32(6).text("na\"me\n").text("nginx:1");
+        let event = container.finish(0, 0).unwrap();
+        let json = converter.convert(&event).unwrap().unwrap();
+        assert_eq!(json.code(), EventCode::CONTAINER_JSON_2_E);
+        let want = r#"{"id":"ab12","type":6,"name":"na\"me\u000a","image":"nginx:1"}"#;
+        assert_eq!(json.text(0), Some(want.as_bytes()));
+        let container = events.start(1, 2, EventCode::CONTAINER_E).text("ab12").empty();
+        let event = container.text("name").text("nginx:1").finish(0, 0).unwrap();
+        let json = converter.convert(&event).unwrap().unwrap();
+        assert_eq!(json.param(0), Some(&[][..]));
     }
 }

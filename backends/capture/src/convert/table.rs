@@ -169,7 +169,7 @@ conversions! {
     SYSCALL_FCNTL_X             1 => append [E0 E1]
     SYSCALL_FCNTL_X             3 => append [0]
     SYSCALL_BRK_1_E             1 => store
-    SYSCALL_BRK_1_X             1 => SYSCALL_BRK_4_X [O0 e0]
+    SYSCALL_BRK_1_X             1 => SYSCALL_BRK_4_X [O0 e0 _ _ _]
     SYSCALL_BRK_4_E             1 => store
     SYSCALL_BRK_4_X             4 => append [e0]
     SYSCALL_EXECVE_8_E          0 => SYSCALL_EXECVE_13_E []
@@ -283,7 +283,7 @@ conversions! {
     SYSCALL_LLSEEK_E            3 => store
     SYSCALL_LLSEEK_X            1 => append [E0 E1 E2]
     SYSCALL_IOCTL_2_E           2 => store
-    SYSCALL_IOCTL_2_X           1 => SYSCALL_IOCTL_3_X [O0 e0 e1]
+    SYSCALL_IOCTL_2_X           1 => SYSCALL_IOCTL_3_X [O0 e0 e1 _]
     SYSCALL_IOCTL_3_E           3 => store
     SYSCALL_IOCTL_3_X           1 => append [E0 E1 E2]
     SYSCALL_MMAP_E              6 => store

@@ -6,6 +6,7 @@
 //! ([`Scope`]).
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use bitflags::bitflags;
 
@@ -109,6 +110,13 @@ pub struct Field {
     pub comparison: Comparison,
     /// How long a verdict holds.
     pub scope: Scope,
+}
+
+impl Hash for Field {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // The rest follows from the id.
+        self.id.hash(state);
+    }
 }
 
 /// Why a name is not a field.

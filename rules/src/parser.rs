@@ -61,7 +61,7 @@ pub fn list_operators() -> &'static [&'static str] {
 /// Whether `op` is a string operator with a list modifier, such as `startswith oneof`.
 pub fn is_modified_operator(op: &str) -> bool {
     let Some((op, modifier)) = op.split_once(' ') else { return false };
-    MODIFIERS.contains(&modifier.trim_start_matches(' '))
+    MODIFIERS.contains(&modifier)
         && (SYMBOL_OPS.contains(&op) || WORD_OPS.contains(&op))
 }
 
@@ -124,10 +124,24 @@ pub fn parse_with_depth(text: &str, max_depth: usize) -> Result<Node, ParseError
 /// # Errors
 /// If `text` begins with neither.
 pub fn parse_left(text: &str) -> Result<Node, ParseError> {
-    run(text, FILTER_DEPTH, |parser| {
+    parse_left_prefix(text).map(|(node, _)| node)
+}
+
+/// [`parse_left`] with the length of what was taken, in bytes: output templates go on behind it.
+///
+/// # Errors
+/// As [`parse_left`].
+pub fn parse_left_prefix(text: &str) -> Result<(Node, usize), ParseError> {
+    let mut taken = 0;
+    let node = run(text, FILTER_DEPTH, |parser| {
         let pos = parser.lexer.pos();
-        parser.try_left(pos)?.ok_or_else(|| format!("unexpected token after '{}", parser.last()))
-    })
+        let node = parser
+            .try_left(pos)?
+            .ok_or_else(|| format!("unexpected token after '{}", parser.last()))?;
+        taken = parser.lexer.pos().index;
+        Ok(node)
+    })?;
+    Ok((node, taken))
 }
 
 /// A message; the position is the cursor's when parsing stopped.

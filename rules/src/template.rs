@@ -1,8 +1,24 @@
 //! Output templates: `Opened %fd.name (user=%user.name)`.
+//!
+//! A token is `%`, an optional width, and a field or a transformer. Tokens are not delimited: the
+//! longest text that is a field or transformer counts, so `%proc.nameand` is `%proc.name` and `and`.
 
 use thiserror::Error;
 
+use crate::ast::{Node, NodeKind};
 use crate::catalogue::{Catalogue, EventContext};
+use crate::check::{Side, resolve_side};
+use crate::operand::Operand;
+use crate::parser;
+use crate::print::print_lossy;
+use crate::render_value::{BufferFormat, to_json_with, write_text_with};
+
+/// What prints where there is no value.
+const MISSING: &[u8] = b"<NA>";
+/// Widths above this are cut to it, in bytes: a template must not make a line of gigabytes.
+const MAX_WIDTH: usize = 1 << 16;
+/// How many shorter readings of a transformer with a bracket behind it are tried.
+const MAX_RETRIES: usize = 16;
 
 /// Why a template does not compile.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -14,29 +30,145 @@ pub struct TemplateError {
 
 /// A compiled template.
 #[derive(Clone, Debug)]
-pub struct Template {}
+pub struct Template {
+    /// Whether missing values print as `<NA>`.
+    tolerant: bool,
+    buffers: BufferFormat,
+    parts: Vec<Part>,
+    keys: Vec<Key>,
+}
+
+/// A piece of the text.
+#[derive(Clone, Debug)]
+enum Part {
+    Literal(Box<[u8]>),
+    /// A value, padded or cut to a width in bytes if there is one.
+    Value { operand: Operand, width: Option<usize> },
+}
+
+/// A value for JSON.
+#[derive(Clone, Debug)]
+struct Key {
+    name: String,
+    operand: Operand,
+    transformed: bool,
+}
 
 impl Template {
     /// Compiles a template. A leading `*` means that missing values print as `<NA>`; without it a
     /// missing value ends the text (Falco adds it to every rule's output).
     ///
     /// # Errors
-    /// If a token is no field or transformer, the field is only for filters, …
+    /// If a token is no field or transformer, or the template ends within one.
     pub fn compile(text: &str, catalogue: &mut dyn Catalogue) -> Result<Self, TemplateError> {
-        let _ = (text, catalogue);
-        Ok(Template {})
+        let fail = |message: &str| Err(TemplateError { message: message.into() });
+        if text.is_empty() {
+            return fail("empty formatting token");
+        }
+        let (tolerant, mut rest) = match text.strip_prefix('*') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let mut template =
+            Template { tolerant, buffers: BufferFormat::default(), parts: vec![], keys: vec![] };
+        while let Some((literal, token)) = rest.split_once('%') {
+            template.push_literal(literal);
+            if token.is_empty() {
+                return fail("invalid formatting syntax: formatting cannot end with a %");
+            }
+            let unpadded = token.trim_start_matches(|c: char| c.is_ascii_digit());
+            if unpadded.is_empty() {
+                return fail("invalid formatting syntax: formatting cannot end with a number");
+            }
+            let digits = token.get(..token.len() - unpadded.len()).unwrap_or_default();
+            let width = match digits.parse() {
+                // No digits, or too many.
+                Err(_) => (!digits.is_empty()).then_some(MAX_WIDTH),
+                Ok(0) => None,
+                Ok(width) => Some(MAX_WIDTH.min(width)),
+            };
+            let Some((node, operand, taken)) = longest_token(unpadded, catalogue) else {
+                return fail("unknown filter: unexpected token after '");
+            };
+            let mut keys = KeyCollector { catalogue, keys: &mut template.keys, after: false };
+            keys.visit(&node);
+            template.parts.push(Part::Value { operand, width });
+            rest = unpadded.get(taken..).unwrap_or_default();
+        }
+        template.push_literal(rest);
+        Ok(template)
+    }
+
+    fn push_literal(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.parts.push(Part::Literal(text.as_bytes().into()));
+        }
+    }
+
+    /// Chooses how raw buffers print.
+    #[must_use]
+    pub fn with_buffer_format(mut self, buffers: BufferFormat) -> Self {
+        self.buffers = buffers;
+        self
     }
 
     /// The keys of [`Self::json_values`] in reading order, transformed ones included: field with
-    /// argument (`proc.aname[2]`) or transformer as written in canonical form.
-    pub fn fields(&self) -> Vec<&str> {
-        Vec::new()
+    /// argument (`proc.aname[2]`) or transformer in canonical form (`toupper(proc.name)`).
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.name.as_str())
     }
 
     /// Appends the text to `out`. Returns false if a value was missing and the template does not
     /// begin with `*`; what came before the missing value has then been written.
     pub fn render_text<C: EventContext>(&self, ctx: &C, out: &mut Vec<u8>) -> bool {
-        let _ = (ctx, out);
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => out.extend_from_slice(text),
+                Part::Value { operand, width } => {
+                    let start = out.len();
+                    if !self.write_value(operand, ctx, out) {
+                        if !self.tolerant {
+                            return false;
+                        }
+                        out.truncate(start);
+                        out.extend_from_slice(MISSING);
+                    }
+                    if let Some(width) = width {
+                        out.resize(start + width, b' ');
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn write_value<C: EventContext>(&self, operand: &Operand, ctx: &C, out: &mut Vec<u8>) -> bool {
+        operand.value(ctx).is_some_and(|value| {
+            write_text_with(&value, operand.result().ty, operand.print(), self.buffers, out)
+        })
+    }
+
+    /// Calls `with` with the text of each key's value, keys in reading order; transformed ones only
+    /// if `transformed`. Returns false if a value was missing and the template does not begin with
+    /// `*`; the values before it have then been given.
+    pub fn text_values<C: EventContext>(
+        &self,
+        ctx: &C,
+        transformed: bool,
+        mut with: impl FnMut(&str, &[u8]),
+    ) -> bool {
+        let mut text = Vec::new();
+        for key in self.keys.iter().filter(|key| transformed || !key.transformed) {
+            text.clear();
+            if !self.write_value(&key.operand, ctx, &mut text) {
+                if !self.tolerant {
+                    return false;
+                }
+                text.clear();
+                text.extend_from_slice(MISSING);
+            }
+            with(&key.name, &text);
+        }
         true
     }
 
@@ -50,7 +182,101 @@ impl Template {
         transformed: bool,
         out: &mut serde_json::Map<String, serde_json::Value>,
     ) -> bool {
-        let _ = (ctx, transformed, out);
+        for key in self.keys.iter().filter(|key| transformed || !key.transformed) {
+            let operand = &key.operand;
+            let json = operand.value(ctx).map_or(serde_json::Value::Null, |value| {
+                to_json_with(&value, operand.result().ty, operand.print(), self.buffers)
+            });
+            if json.is_null() && !self.tolerant {
+                return false;
+            }
+            out.insert(key.name.clone(), json);
+        }
         true
+    }
+}
+
+/// The longest field or transformer at the start of `text`, and its length.
+fn longest_token(text: &str, catalogue: &mut dyn Catalogue) -> Option<(Node, Operand, usize)> {
+    let whole = parser::parse_left_prefix(text);
+    let is_transformer = match &whole {
+        Ok((node, taken)) => {
+            if let Some(operand) = resolve(node, catalogue) {
+                return Some((node.clone(), operand, *taken));
+            }
+            matches!(node.kind, NodeKind::Transformer { .. })
+        }
+        Err(_) => true,
+    };
+    if !is_transformer {
+        return longest_field(text, catalogue);
+    }
+    // What looked like an argument in brackets may be text behind the token.
+    let ends = text.match_indices(")[").map(|(at, _)| at + 1);
+    for end in ends.collect::<Vec<_>>().into_iter().rev().take(MAX_RETRIES) {
+        if let Ok((node, taken)) = parser::parse_left_prefix(text.get(..end)?)
+            && let Some(operand) = resolve(&node, catalogue)
+        {
+            return Some((node, operand, taken));
+        }
+    }
+    longest_field(text, catalogue)
+}
+
+/// The longest field without bracketed argument at the start of `text`.
+fn longest_field(text: &str, catalogue: &mut dyn Catalogue) -> Option<(Node, Operand, usize)> {
+    let mut candidate = text;
+    while let Some(length) = catalogue.field_prefix(candidate) {
+        candidate = candidate.get(..length)?;
+        if let Ok((node, taken)) = parser::parse_left_prefix(candidate)
+            && taken == length
+            && let Some(operand) = resolve(&node, catalogue)
+        {
+            return Some((node, operand, taken));
+        }
+        // The longest name may need an argument that is not there, a shorter one may not.
+        candidate = candidate.get(..length.checked_sub(1)?)?;
+    }
+    None
+}
+
+fn resolve(node: &Node, catalogue: &mut dyn Catalogue) -> Option<Operand> {
+    match resolve_side(node, catalogue, &mut Vec::new()) {
+        Ok(Side::Operand(operand)) => Some(operand),
+        _ => None,
+    }
+}
+
+/// Collects what a token contributes to JSON: the fields in it, and the outermost transformer. A
+/// transformer right before the end of an enclosing one gives way to it.
+struct KeyCollector<'a> {
+    catalogue: &'a mut dyn Catalogue,
+    keys: &'a mut Vec<Key>,
+    /// Whether the latest key is a transformer.
+    after: bool,
+}
+
+impl KeyCollector<'_> {
+    fn visit(&mut self, node: &Node) {
+        match &node.kind {
+            NodeKind::Field { .. } => self.push(node, false),
+            NodeKind::TransformerList(children) => children.iter().for_each(|c| self.visit(c)),
+            NodeKind::Transformer { args, .. } => {
+                args.iter().for_each(|arg| self.visit(arg));
+                if self.after {
+                    self.keys.pop();
+                }
+                self.push(node, true);
+            }
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, node: &Node, transformed: bool) {
+        // Every part of a token that resolved resolves.
+        if let Some(operand) = resolve(node, self.catalogue) {
+            self.keys.push(Key { name: print_lossy(node), operand, transformed });
+            self.after = transformed;
+        }
     }
 }

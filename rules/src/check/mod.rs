@@ -5,12 +5,24 @@
 //! evaluation is total. Messages are those of libsinsp's `sinsp_filter_compiler`, since users know
 //! them and rule tests compare them.
 
+pub(crate) mod names;
+mod operand;
+mod suspicion;
+
+use std::sync::Arc;
+
 use thiserror::Error;
 
-use crate::ast;
-use crate::ast::Pos;
-use crate::catalogue::{Catalogue, EventTypes, FieldFlags};
-use crate::expr::Expr;
+use crate::ast::{Node, NodeKind, Pos, Text};
+use crate::catalogue::{Catalogue, Comparison, EventTypes, FieldFlags};
+use crate::event_types::event_types;
+use crate::expr::{Expr, Predicate, Right};
+use crate::literal::Constant;
+use crate::operand::Operand;
+use crate::operators::Op;
+use crate::operators::regex::Regex;
+use crate::value::ValueType;
+pub(crate) use operand::{Side, resolve_side};
 
 /// Why a condition does not compile.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -64,10 +76,16 @@ pub struct Checked {
     /// What to evaluate.
     pub expr: Expr,
     /// The event types on which it can hold, as Falco's analysis finds them; without the source's
-    /// neutral types ([`Catalogue::neutral_event_types`]), which every rule gets in addition.
+    /// neutral types, which reach every rule in addition. All types if the analysis fails.
     pub event_types: EventTypes,
-    /// The types that reach the rule although they are not among [`Self::event_types`].
+    /// Why that analysis fails, which makes the condition unfit for a rule though not for a filter.
+    pub event_types_error: Option<String>,
+    /// The types that reach the rule although they are not among [`Self::event_types`]
+    /// ([`Catalogue::neutral_event_types`]).
     pub neutral_event_types: EventTypes,
+    /// On which event types each name that the condition compares `evt.type` with can be the type,
+    /// and which types have a fixed name: lets such comparisons be decided in advance.
+    pub(crate) names: Arc<names::EventNames>,
     /// Suspicions, in the order in which they were found.
     pub warnings: Vec<CheckWarning>,
     /// The fields used, in reading order, duplicates included.
@@ -78,7 +96,182 @@ pub struct Checked {
 ///
 /// # Errors
 /// If a field does not exist, an operator does not suit its type, a literal does not parse, …
-pub fn check(node: &ast::Node, catalogue: &mut dyn Catalogue) -> Result<Checked, CheckError> {
-    let _ = (node, catalogue);
-    Err(CheckError { pos: node.pos, message: String::new() })
+pub fn check(node: &Node, catalogue: &mut dyn Catalogue) -> Result<Checked, CheckError> {
+    let mut checker = Checker {
+        catalogue,
+        pos: node.pos,
+        warnings: Vec::new(),
+        fields: Vec::new(),
+        names: names::EventNames::default(),
+    };
+    let expr = checker
+        .expr(node)
+        .map_err(|message| CheckError { pos: checker.pos, message })?;
+    let Checker { catalogue, warnings, fields, mut names, .. } = checker;
+    let (event_types, event_types_error) = match event_types(node, catalogue) {
+        Ok(types) => (types, None),
+        Err(error) => (catalogue.all_event_types(), Some(error)),
+    };
+    let neutral_event_types = catalogue.neutral_event_types();
+    names.learn_fixed(catalogue, &event_types.clone().union(&neutral_event_types));
+    Ok(Checked {
+        expr,
+        event_types,
+        event_types_error,
+        neutral_event_types,
+        names: Arc::new(names),
+        warnings,
+        fields,
+    })
+}
+
+/// Falco's message; the position is [`Checker::pos`].
+type Message = String;
+
+struct Checker<'c> {
+    catalogue: &'c mut dyn Catalogue,
+    /// The boolean node or comparison that is being checked.
+    pos: Pos,
+    warnings: Vec<CheckWarning>,
+    fields: Vec<FieldUse>,
+    names: names::EventNames,
+}
+
+impl Checker<'_> {
+    fn expr(&mut self, node: &Node) -> Result<Expr, Message> {
+        self.pos = node.pos;
+        let all = |checker: &mut Self, nodes: &[Node]| -> Result<Vec<Expr>, Message> {
+            nodes.iter().map(|node| checker.expr(node)).collect()
+        };
+        Ok(match &node.kind {
+            NodeKind::And(children) => Expr::And(all(self, children)?),
+            NodeKind::Or(children) => Expr::Or(all(self, children)?),
+            NodeKind::Not(child) => Expr::Not(Box::new(self.expr(child)?)),
+            NodeKind::Unary { left, op } => {
+                let left = self.left(left, "unary")?;
+                let (op, modifier) = Op::parse(op)?;
+                Expr::Test(Arc::new(Predicate { left, op, modifier, right: Right::Nothing }))
+            }
+            NodeKind::Binary { left, op, right } => {
+                Expr::Test(Arc::new(self.comparison(left, op, right)?))
+            }
+            NodeKind::Identifier(name) => {
+                return Err(format!("filter error: unexpected identifier '{name}'"));
+            }
+            _ => return Err("filter error: a value is no condition".into()),
+        })
+    }
+
+    /// What stands left of an operator.
+    fn left(&mut self, node: &Node, kind: &str) -> Result<Operand, Message> {
+        match self.side(node)? {
+            Side::Operand(operand) => Ok(operand),
+            Side::Constants(_) => {
+                Err(format!("filter error: missing field in left-hand of {kind} check"))
+            }
+        }
+    }
+
+    fn side(&mut self, node: &Node) -> Result<Side, Message> {
+        resolve_side(node, self.catalogue, &mut self.fields)
+    }
+
+    fn comparison(&mut self, left: &Node, op: &str, right: &Node) -> Result<Predicate, Message> {
+        let left = self.left(left, "binary")?;
+        let (op, modifier) = Op::parse(op)?;
+        let ty = left.result();
+        op.suits(modifier.is_some(), ty.ty, ty.list).map_err(|e| format!("filter error: {e}"))?;
+        let right_pos = right.pos;
+        let right = match self.side(right)? {
+            Side::Constants(texts) => self.constants(&left, op, ty.ty, &texts, right_pos)?,
+            Side::Operand(right) => {
+                check_operands(&left, op, &right)?;
+                Right::Operand(right)
+            }
+        };
+        Ok(Predicate { left, op, modifier, right })
+    }
+
+    /// The constants right of an operator, converted to the type on the left.
+    fn constants(
+        &mut self,
+        left: &Operand,
+        op: Op,
+        ty: ValueType,
+        texts: &[Text],
+        pos: Pos,
+    ) -> Result<Right, Message> {
+        let mut constants = Vec::with_capacity(texts.len());
+        let mut patterns = Vec::new();
+        for Text(text) in texts {
+            suspicion::look(text, op, pos, self.catalogue, &mut self.warnings);
+            let constant = match op {
+                Op::Bcontains | Op::BstartsWith => Constant::parse_hex(text)?,
+                _ => Constant::parse(text, ty)?,
+            };
+            self.validate(left, op, text)?;
+            match op {
+                Op::Regex => patterns.push(
+                    Regex::new(text).map_err(|e| format!("invalid regex pattern: {e}"))?,
+                ),
+                _ => constants.push(constant),
+            }
+        }
+        Ok(if op == Op::Regex { Right::Regexes(patterns) } else { Right::Constants(constants) })
+    }
+
+    /// Restrictions of single fields on their constants.
+    fn validate(&mut self, left: &Operand, op: Op, text: &[u8]) -> Result<(), Message> {
+        let Some(field) = left.field() else { return Ok(()) };
+        match field.comparison {
+            Comparison::EventType => {
+                let name = String::from_utf8_lossy(text);
+                match self.catalogue.event_types(&name) {
+                    Some(types) => self.names.learn(text, types),
+                    // Names of system calls without an event of their own may well be compared.
+                    None if field.info.name == "syscall.type" => {}
+                    None => return Err(format!("unknown event type {name}")),
+                }
+            }
+            Comparison::Within if op != Op::Eq => {
+                return Err(format!(
+                    "{} supports only '=' comparison operator",
+                    field.info.name
+                ));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether two operands can be compared with each other.
+fn check_operands(left: &Operand, op: Op, right: &Operand) -> Result<(), Message> {
+    if matches!(op, Op::Pmatch | Op::Regex) {
+        let op = op.name().to_ascii_uppercase();
+        return Err(format!("operator '{op}' doesn't support right-hand side fields"));
+    }
+    let (a, b) = (left.result(), right.result());
+    if matches!(a.ty, ValueType::IpNet | ValueType::Ipv4Net | ValueType::Ipv6Net) {
+        return Err("field type 'IPNET' doesn't support right-hand side fields".into());
+    }
+    let (left_name, right_name) = (left.result_name(), right.result_name());
+    if left.flags().contains(FieldFlags::NO_RHS) {
+        return Err(format!("field '{left_name}' doesn't support right-hand side fields"));
+    }
+    if right.flags().contains(FieldFlags::NO_RHS) {
+        return Err(format!("field '{right_name}' can't be used as a right-hand side field"));
+    }
+    if a != b {
+        let list = |list: bool| if list { " (list)" } else { "" };
+        return Err(format!(
+            "field '{left_name}' has type '{}'{} while the right-hand side field '{right_name}' has \
+             incompatible type '{}'{}",
+            a.ty.name(),
+            list(a.list),
+            b.ty.name(),
+            list(b.list),
+        ));
+    }
+    Ok(())
 }

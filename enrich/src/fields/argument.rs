@@ -8,6 +8,8 @@ use falco_event::{EventCode, ParamType, PrintFormat};
 use falco_rules::catalogue::{FieldError, FieldFlags};
 use falco_rules::value::{Print, ValueType};
 
+use super::extract::remembers;
+use super::memory::Memory;
 use super::table::{BY_NAME, Event, Fd, INFOS, Key, Process, ROWS};
 
 /// A field's argument, ready for extraction.
@@ -25,6 +27,8 @@ pub(crate) enum Argument {
     Raw(Box<RawParameter>),
     /// `evt.type.is.NAME`: two event types.
     Types([u16; 2]),
+    /// None given, and the value depends on earlier events.
+    Memory(Memory),
 }
 
 /// Where the parameter of one name stands in the events of each type.
@@ -112,7 +116,9 @@ fn dotted_argument(row: usize, text: &str) -> Result<Argument, FieldError> {
             "dst" => Argument::Index(2),
             _ => return Err(unknown()),
         },
-        Key::Process(Process::ThreadCgroup) if !text.is_empty() && text.bytes().all(cgroup_byte) => {
+        Key::Process(Process::ThreadCgroup)
+            if !text.is_empty() && text.bytes().all(cgroup_byte) =>
+        {
             Argument::Key(text.as_bytes().into())
         }
         Key::Container(_) if !text.is_empty() => Argument::Key(text.as_bytes().into()),
@@ -159,6 +165,7 @@ fn bracketed(row: usize, arg: Option<&str>) -> Result<Argument, FieldError> {
             _ if flags.contains(FieldFlags::ARG_REQUIRED) => {
                 Err(FieldError::MissingArgument(format!("filter syntax error: {name}")))
             }
+            key if remembers(key) => Ok(Argument::Memory(Memory::default())),
             _ => Ok(Argument::None),
         };
     };
@@ -276,15 +283,17 @@ fn value_type(ty: ParamType) -> ValueType {
         ParamType::None => ValueType::None,
         ParamType::Int8 => ValueType::Int8,
         ParamType::Int16 => ValueType::Int16,
-        ParamType::Int32 | ParamType::Fd32 | ParamType::Pid32 => ValueType::Int32,
+        ParamType::Int32 => ValueType::Int32,
         ParamType::Int64 => ValueType::Int64,
         ParamType::Uint8 => ValueType::Uint8,
         ParamType::Uint16 => ValueType::Uint16,
         ParamType::Uint32 => ValueType::Uint32,
         ParamType::Uint64 => ValueType::Uint64,
-        ParamType::CharBuf | ParamType::CharBufArray | ParamType::CharBufPairArray => {
-            ValueType::CharBuf
-        }
+        ParamType::CharBuf => ValueType::CharBuf,
+        ParamType::CharBufArray => ValueType::CharBufArray,
+        ParamType::CharBufPairArray => ValueType::CharBufPairArray,
+        ParamType::Fd32 => ValueType::Fd32,
+        ParamType::Pid32 => ValueType::Pid32,
         ParamType::ByteBuf => ValueType::ByteBuf,
         ParamType::Errno => ValueType::Errno,
         ParamType::SockAddr => ValueType::SockAddr,

@@ -7,17 +7,19 @@
 //! * `extract`: the values.
 
 mod argument;
+pub(crate) mod extract;
+mod memory;
 mod names;
 pub mod table;
 
 use std::collections::HashMap;
 
-use falco_rules::catalogue::{
-    Catalogue, EventTypes, Field, FieldError, FieldId, FieldInfo, Scope,
-};
+use falco_rules::catalogue::{Catalogue, EventTypes, Field, FieldError, FieldId, FieldInfo, Scope};
 
 pub(crate) use argument::Argument;
 use table::{INFOS, Key};
+
+use crate::render::BufferFormat;
 
 /// A field that something refers to: what to extract.
 #[derive(Debug)]
@@ -33,12 +35,22 @@ pub struct SyscallFields {
     resolved: Vec<Resolved>,
     fields: Vec<Field>,
     by_text: HashMap<(String, Option<String>), FieldId>,
+    buffer_format: BufferFormat,
 }
 
 impl SyscallFields {
     /// A catalogue in which nothing is resolved yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Chooses how data buffers look in output.
+    pub fn set_buffer_format(&mut self, format: BufferFormat) {
+        self.buffer_format = format;
+    }
+
+    pub(crate) fn buffer_format(&self) -> BufferFormat {
+        self.buffer_format
     }
 
     /// What to extract for an id that [`Catalogue::resolve`] of this catalogue gave.
@@ -67,11 +79,10 @@ impl Catalogue for SyscallFields {
             (info.ty, info.print) = (parameter.ty, parameter.print);
         }
         let id = FieldId(self.resolved.len() as u32);
-        let has_arg = !matches!(argument, Argument::None);
         let field = Field {
             id,
             info,
-            comparison: row.key.comparison(has_arg),
+            comparison: row.key.comparison(&argument),
             scope: scope(row, &argument),
         };
         self.resolved.push(Resolved { key: row.key, arg: argument });
@@ -144,7 +155,10 @@ mod tests {
         assert_eq!(a.id, c.id);
         assert_ne!(a.id, b.id);
         assert_eq!(a.comparison, Comparison::Plain);
-        assert_eq!(fields.resolve("proc.aname", None).unwrap().comparison, Comparison::AnyCandidate);
+        assert_eq!(
+            fields.resolve("proc.aname", None).unwrap().comparison,
+            Comparison::AnyCandidate
+        );
     }
 
     #[test]

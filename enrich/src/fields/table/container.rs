@@ -5,63 +5,63 @@ use super::class;
 class! {
     /// TODO
     Container {
-        ContainerId "container.id" CharBuf Na [SUGGESTED] Process
+        Id "container.id" CharBuf Na [SUGGESTED] Process
             "First 12 chars of the container id derived from cgroup; text `host` for host threads";
-        ContainerFullId "container.full_id" CharBuf Na [] Lineage
+        FullId "container.full_id" CharBuf Na [] Lineage
             "Full id (needs runtime metadata)";
-        ContainerName "container.name" CharBuf Na [SUGGESTED] Lineage
+        Name "container.name" CharBuf Na [SUGGESTED] Lineage
             "Container name; `host` for host threads";
-        ContainerImage "container.image" CharBuf Na [] Lineage
+        Image "container.image" CharBuf Na [] Lineage
             "Image reference with tag";
-        ContainerImageId "container.image.id" CharBuf Na [] Lineage
+        ImageId "container.image.id" CharBuf Na [] Lineage
             "Image id";
-        ContainerType "container.type" CharBuf Na [] Lineage
+        Type "container.type" CharBuf Na [] Lineage
             "Docker, podman, cri, containerd, cri-o, lxc, libvirt-lxc, bpm, mesos, rkt, host; empty for static/unknown";
-        ContainerPrivileged "container.privileged" Bool Na [] Lineage
+        Privileged "container.privileged" Bool Na [] Lineage
             "Privileged flag";
-        ContainerMounts "container.mounts" CharBuf Na [] Lineage
+        Mounts "container.mounts" CharBuf Na [] Lineage
             "Mounts joined by commas (help text says blanks) as `src:dst:mode:rdwr:propagation`";
-        ContainerMount "container.mount" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
+        Mount "container.mount" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
             "One mount by index or by source pattern; nothing returned when no match (help text promises \"none\")";
-        ContainerMountSource "container.mount.source" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
+        MountSource "container.mount.source" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
             "Mount source by index or by destination pattern";
-        ContainerMountDest "container.mount.dest" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
+        MountDest "container.mount.dest" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
             "Mount destination by index or by source pattern";
-        ContainerMountMode "container.mount.mode" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
+        MountMode "container.mount.mode" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
             "Mount mode by index or source pattern";
-        ContainerMountRdwr "container.mount.rdwr" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
+        MountRdwr "container.mount.rdwr" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
             "`true`/`false` text by index or source pattern";
-        ContainerMountPropagation "container.mount.propagation" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
+        MountPropagation "container.mount.propagation" CharBuf Na [ARG_REQUIRED ARG_INDEX ARG_KEY] Lineage
             "Propagation by index or source pattern";
-        ContainerImageRepository "container.image.repository" CharBuf Na [SUGGESTED] Lineage
+        ImageRepository "container.image.repository" CharBuf Na [SUGGESTED] Lineage
             "Image repository";
-        ContainerImageTag "container.image.tag" CharBuf Na [SUGGESTED] Lineage
+        ImageTag "container.image.tag" CharBuf Na [SUGGESTED] Lineage
             "Image tag";
-        ContainerImageDigest "container.image.digest" CharBuf Na [] Lineage
+        ImageDigest "container.image.digest" CharBuf Na [] Lineage
             "Image digest";
-        ContainerHealthcheck "container.healthcheck" CharBuf Na [] Lineage
+        Healthcheck "container.healthcheck" CharBuf Na [] Lineage
             "Deprecated, never has a value";
-        ContainerLivenessProbe "container.liveness_probe" CharBuf Na [] Lineage
+        LivenessProbe "container.liveness_probe" CharBuf Na [] Lineage
             "Deprecated, never has a value";
-        ContainerReadinessProbe "container.readiness_probe" CharBuf Na [] Lineage
+        ReadinessProbe "container.readiness_probe" CharBuf Na [] Lineage
             "Deprecated, never has a value";
-        ContainerStartTs "container.start_ts" AbsTime Dec [] Process
+        StartTs "container.start_ts" AbsTime Dec [] Process
             "Pid-namespace start (epoch ns), independent of runtime metadata";
-        ContainerDuration "container.duration" RelTime Dec [] Event
+        Duration "container.duration" RelTime Dec [] Event
             "Event time minus container.start_ts";
-        ContainerIp "container.ip" CharBuf Na [] Lineage
+        Ip "container.ip" CharBuf Na [] Lineage
             "Primary IPv4 of container/pod";
-        ContainerCniJson "container.cni.json" CharBuf Na [] Lineage
+        CniJson "container.cni.json" CharBuf Na [] Lineage
             "CNI result JSON of the pod sandbox";
-        ContainerHostPid "container.host_pid" Bool Na [] Lineage
+        HostPid "container.host_pid" Bool Na [] Lineage
             "Runs in host pid namespace";
-        ContainerHostNetwork "container.host_network" Bool Na [] Lineage
+        HostNetwork "container.host_network" Bool Na [] Lineage
             "Runs in host network namespace";
-        ContainerHostIpc "container.host_ipc" Bool Na [] Lineage
+        HostIpc "container.host_ipc" Bool Na [] Lineage
             "Runs in host ipc namespace";
-        ContainerLabel "container.label" CharBuf Na [ARG_REQUIRED ARG_KEY] Lineage
+        Label "container.label" CharBuf Na [ARG_REQUIRED ARG_KEY] Lineage
             "One label by key";
-        ContainerLabels "container.labels" CharBuf Na [] Lineage
+        Labels "container.labels" CharBuf Na [] Lineage
             "Labels `k:v` joined by `, ` (keys starting `annotation.` or `io.kubernetes.` are left out)";
         ProcIsContainerHealthcheck "proc.is_container_healthcheck" Bool Na [] Lineage
             "Deprecated, never has a value";

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use falco_rules::catalogue::{Comparison, FieldFlags, FieldInfo, Scope};
 use falco_rules::value::{Print, ValueType};
 
+use super::Argument;
+
 mod container;
 mod evt;
 mod fd;
@@ -221,19 +223,24 @@ pub(crate) static BY_NAME: LazyLock<HashMap<&'static str, usize>> =
     LazyLock::new(|| ROWS.iter().enumerate().map(|(i, row)| (row.name, i)).collect());
 
 impl Key {
-    /// How comparisons of the field deviate from the type's own, with or without an argument.
-    pub(crate) fn comparison(self, has_arg: bool) -> Comparison {
+    /// How comparisons of the field deviate from the type's own, given its argument.
+    pub(crate) fn comparison(self, arg: &Argument) -> Comparison {
+        let is_bare = matches!(arg, Argument::None);
         match self {
             Key::Event(Event::Type | Event::SyscallType) => Comparison::EventType,
             Key::Event(Event::Rawarg) => Comparison::FirstOnly,
+            Key::Event(Event::Around) => Comparison::Within,
             Key::Process(
                 Process::Aname
                 | Process::Aexe
                 | Process::Aexepath
                 | Process::Acmdline
                 | Process::Apid,
-            ) if !has_arg => Comparison::AnyCandidate,
-            Key::Process(Process::Aenv) if !has_arg => Comparison::AnyCandidate,
+            ) if is_bare => Comparison::AnyCandidate,
+            // A numeric index changes what is shown, not what is compared.
+            Key::Process(Process::Aenv) if !matches!(arg, Argument::Key(_)) => {
+                Comparison::AnyCandidate
+            }
             Key::Fd(Fd::Ip | Fd::Port | Fd::Proto | Fd::Net) => Comparison::EitherEnd,
             Key::Fd(Fd::Cnet | Fd::Snet | Fd::Lnet | Fd::Rnet) => Comparison::FirstOnly,
             Key::Fd(Fd::CipName | Fd::SipName | Fd::LipName | Fd::RipName) => Comparison::HostName,

@@ -1,0 +1,66 @@
+//! [`Context`]: one event with the state around it, as conditions and templates see it.
+
+use falco_event::RawEvent;
+use falco_rules::catalogue::{EventContext, FieldId, Scope};
+use falco_rules::value::Value;
+use falco_rules::verdicts::Verdicts;
+
+use crate::fields::SyscallFields;
+use crate::state::{Current, State};
+use crate::thread::Thread;
+
+/// An event after [`State::process`] took it in. Cheap to make; everything in it is borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) event: &'a RawEvent<'a>,
+    pub(crate) current: &'a Current,
+    pub(crate) fields: &'a SyscallFields,
+    /// The event's thread, if it is known.
+    pub(crate) thread: Option<&'a Thread>,
+}
+
+impl<'a> Context<'a> {
+    /// The context of `event`, of which `state` told `current`. `fields` must be the catalogue by
+    /// which the conditions and templates were compiled.
+    #[inline]
+    pub fn new(
+        state: &'a State,
+        event: &'a RawEvent<'a>,
+        current: &'a Current,
+        fields: &'a SyscallFields,
+    ) -> Self {
+        let thread = if current.has_thread { state.event_thread(current) } else { None };
+        Context { state, event, current, fields, thread }
+    }
+}
+
+impl EventContext for Context<'_> {
+    #[inline]
+    fn event_type(&self) -> u16 {
+        self.event.code().0
+    }
+
+    #[inline]
+    fn value(&self, field: FieldId) -> Option<Value<'_>> {
+        self.extract(self.fields.resolved(field)?)
+    }
+
+    fn shown(&self, field: FieldId, json: bool) -> Option<Value<'_>> {
+        self.extract_shown(self.fields.resolved(field)?, json)
+    }
+
+    fn candidates(&self, field: FieldId, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {
+        self.fields.resolved(field).is_some_and(|resolved| self.any_candidate(resolved, test))
+    }
+
+    #[inline]
+    fn verdicts(&self, scope: Scope) -> Option<(&Verdicts, u32)> {
+        let record = &self.thread?.record;
+        match scope {
+            Scope::Process => Some((&record.own, record.generation)),
+            Scope::Lineage => Some((&record.lineage, self.state.lineage_generation())),
+            Scope::Event => None,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `evt.arg`, `evt.rawarg`, `evt.abspath`, `evt.buffer`: the parameters of an event.
+
+use std::borrow::Cow;
+
+use falco_event::raw::{read_int, read_uint};
+use falco_event::{EventCode, ParamType};
+use falco_rules::value::Value;
+
+use super::paths::join;
+use super::{made, text};
+use crate::context::Context;
+use crate::fields::Argument;
+use crate::render::bytes;
+use crate::render::params::{AT_FDCWD, Param, Text};
+
+/// Fields of a structure whose type the language has no value for are given as bytes.
+impl<'a> Context<'a> {
+    /// `evt.arg.NAME`, `evt.arg[N]`.
+    #[inline]
+    pub(super) fn argument(&self, arg: &Argument) -> Option<Value<'a>> {
+        let index = match arg {
+            Argument::Parameter(index) => index.of(self.event.code())?,
+            &Argument::Index(n) => usize::try_from(n).ok()?,
+            _ => return None,
+        };
+        self.param_text(index).map(Value::Text)
+    }
+
+    /// `evt.rawarg.NAME`: the value in the parameter's own type.
+    pub(super) fn raw_argument(&self, arg: &Argument) -> Option<Value<'a>> {
+        let Argument::Raw(parameter) = arg else { return None };
+        let index = parameter.index.of(self.event.code())?;
+        raw_value(&self.param(index)?)
+    }
+
+    /// The data of an I/O event.
+    pub(super) fn data(&self) -> Option<&'a [u8]> {
+        self.event.param(self.event.info().param_index("data")?)
+    }
+
+    /// The data of an I/O event as output shows it.
+    pub(super) fn buffer_text(&self) -> Option<Text<'a>> {
+        let data = self.data()?;
+        if data.is_empty() {
+            // What the parameter itself shows; no data at all has length 0.
+            return Some(Cow::Borrowed(b""));
+        }
+        Some(Cow::Owned(bytes::text(data, self.fields.buffer_format())))
+    }
+
+    /// `evt.abspath`: the absolute path that a call with a directory fd worked on.
+    pub(super) fn absolute_path(&self, arg: &Argument) -> Option<Value<'a>> {
+        let &Argument::Index(which) = arg else { return None };
+        let thread = self.thread?;
+        let (dir, path) = match self.event.code() {
+            EventCode::SYSCALL_RENAMEAT_X | EventCode::SYSCALL_RENAMEAT2_X => match which {
+                2 => ("newdirfd", "newpath"),
+                _ => ("olddirfd", "oldpath"),
+            },
+            EventCode::SYSCALL_LINKAT_2_X => match which {
+                2 => ("newdir", "newpath"),
+                _ => ("olddir", "oldpath"),
+            },
+            EventCode::SYSCALL_SYMLINKAT_X => ("linkdirfd", "linkpath"),
+            EventCode::SYSCALL_OPENAT_2_X
+            | EventCode::SYSCALL_OPENAT2_X
+            | EventCode::SYSCALL_UNLINKAT_2_X => ("dirfd", "name"),
+            EventCode::SYSCALL_MKDIRAT_X => ("dirfd", "path"),
+            EventCode::SYSCALL_FCHMODAT_X => ("dirfd", "filename"),
+            EventCode::SYSCALL_FCHOWNAT_X => ("dirfd", "pathname"),
+            EventCode::SYSCALL_OPEN_BY_HANDLE_AT_X => {
+                let is_open = self.result().is_some_and(|fd| fd > 0);
+                return made(join(b"", is_open.then(|| self.param(3)).flatten()?.text()));
+            }
+            _ => return None,
+        };
+        let dir = self.event.i64(self.event.info().param_index(dir)?)?;
+        let path = self.param(self.event.info().param_index(path)?)?;
+        if path.bytes.is_empty() {
+            return None;
+        }
+        let path = path.text();
+        if dir == AT_FDCWD || path.starts_with(b"/") {
+            return made(join(self.state.cwd(thread), path));
+        }
+        match self.state.fd(thread, dir) {
+            Some(fd) => made(join(&[&fd.name[..], b"/"].concat(), path)),
+            None => made(join(b"<UNKNOWN>/", path)),
+        }
+    }
+}
+
+/// A parameter as a value. Addresses and lists stay bytes.
+fn raw_value<'a>(param: &Param<'a>) -> Option<Value<'a>> {
+    let bytes = param.bytes;
+    match param.info.ty {
+        ParamType::CharBuf | ParamType::FsPath | ParamType::FsRelPath => text(param.text()),
+        ParamType::Int8
+        | ParamType::Int16
+        | ParamType::Int32
+        | ParamType::Int64
+        | ParamType::Errno
+        | ParamType::Fd
+        | ParamType::Pid
+        | ParamType::Fd32
+        | ParamType::Pid32 => read_int(bytes).map(Value::Int),
+        ParamType::Uint8
+        | ParamType::Uint16
+        | ParamType::Uint32
+        | ParamType::Uint64
+        | ParamType::SyscallId
+        | ParamType::SigType
+        | ParamType::RelTime
+        | ParamType::AbsTime
+        | ParamType::Port
+        | ParamType::L4Proto
+        | ParamType::SockFamily
+        | ParamType::Flags8
+        | ParamType::Flags16
+        | ParamType::Flags32
+        | ParamType::EnumFlags8
+        | ParamType::EnumFlags16
+        | ParamType::EnumFlags32
+        | ParamType::Uid
+        | ParamType::Gid
+        | ParamType::SigSet
+        | ParamType::Mode => read_uint(bytes).map(Value::Uint),
+        ParamType::Bool => read_uint(bytes).map(|n| Value::Bool(n != 0)),
+        ParamType::Double => Some(Value::Double(f64::from_le_bytes(bytes.try_into().ok()?))),
+        ParamType::Ipv4Addr | ParamType::Ipv6Addr | ParamType::IpAddr => {
+            let v4 = <[u8; 4]>::try_from(bytes).map(std::net::IpAddr::from);
+            let ip = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(std::net::IpAddr::from));
+            ip.ok().map(Value::Ip)
+        }
+        _ => (!bytes.is_empty()).then_some(Value::Bytes(Cow::Borrowed(bytes))),
+    }
+}

@@ -1,0 +1,269 @@
+//! The types of configuration values: how each is read from a node, and what to say if it cannot.
+
+use std::path::PathBuf;
+
+use falco_rules::yaml::scalar as yaml;
+
+use super::tree::{Node, TreeError, Value};
+
+/// A type that a configuration key can have.
+pub trait Setting: Sized {
+    /// Reads the value of `key`.
+    ///
+    /// # Errors
+    /// If the node is not of this type, saying what would be.
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError>;
+}
+
+/// An error at a node.
+pub fn wrong(node: &Node, message: impl Into<String>) -> TreeError {
+    TreeError { origin: node.origin.clone(), message: message.into() }
+}
+
+fn scalar<'n>(node: &'n Node, key: &str, expected: &str) -> Result<&'n str, TreeError> {
+    match &node.value {
+        Value::Scalar(text) => Ok(text),
+        _ => Err(wrong(node, format!("{key}: expected {expected}, found {}", node.kind()))),
+    }
+}
+
+impl Setting for bool {
+    /// The spellings of YAML 1.1, which Falco reads.
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        let text = scalar(node, key, "true or false")?;
+        yaml::to_bool(text).ok_or_else(|| {
+            wrong(node, format!("{key}: '{text}' is not a boolean; write true or false"))
+        })
+    }
+}
+
+impl Setting for u32 {
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        let text = scalar(node, key, "a number")?;
+        yaml::to_u32(text).ok_or_else(|| {
+            wrong(node, format!("{key}: '{text}' is not a whole number from 0 to {}", u32::MAX))
+        })
+    }
+}
+
+impl Setting for String {
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        scalar(node, key, "a text").map(str::to_owned)
+    }
+}
+
+impl Setting for PathBuf {
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        scalar(node, key, "a path").map(PathBuf::from)
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        T::read(node, key).map(Some)
+    }
+}
+
+impl<T: Setting> Setting for Vec<T> {
+    /// A list; a single value counts as a list of one, as Falco reads it.
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        match &node.value {
+            Value::List(items) => items.iter().map(|item| T::read(item, key)).collect(),
+            Value::Scalar(_) => Ok(vec![T::read(node, key)?]),
+            Value::Map(_) | Value::Null => {
+                Err(wrong(node, format!("{key}: expected a list, found {}", node.kind())))
+            }
+        }
+    }
+}
+
+/// The value of a key of a map, if the map has it.
+fn member<T: Setting>(node: &Node, name: &str, key: &str) -> Result<Option<T>, TreeError> {
+    node.get(name).map(|n| T::read(n, &format!("{key}.{name}"))).transpose()
+}
+
+/// Reads an enumeration by name.
+macro_rules! named {
+    ($ty:ty, $refusal:expr, $($name:literal => $value:expr),+ $(,)?) => {
+        impl Setting for $ty {
+            fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+                let text = scalar(node, key, "a name")?;
+                match text.to_ascii_lowercase().as_str() {
+                    $($name => Ok($value),)+
+                    _ => Err(wrong(node, format!($refusal, text))),
+                }
+            }
+        }
+    };
+}
+
+/// `rule_matching`: whether rules after the first that matches are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matching {
+    /// Stop at the first matching rule of an event.
+    First,
+    /// Report every matching rule.
+    All,
+}
+
+named!(Matching, "Unknown rule matching strategy \"{}\"--must be one of first, all",
+    "first" => Matching::First, "all" => Matching::All);
+
+/// `engine.kind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    /// The kernel module.
+    Kmod,
+    /// The BPF probe.
+    ModernEbpf,
+    /// A capture.
+    Replay,
+    /// No system calls.
+    Nodriver,
+}
+
+named!(EngineKind, "engine.kind '{}' is not a valid kind.",
+    "kmod" => EngineKind::Kmod, "modern_ebpf" => EngineKind::ModernEbpf,
+    "replay" => EngineKind::Replay, "nodriver" => EngineKind::Nodriver);
+
+/// Levels of the own log, most severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // the variants are the names themselves
+pub enum LogLevel {
+    Emergency,
+    Alert,
+    Critical,
+    Error,
+    Warning,
+    Notice,
+    Info,
+    Debug,
+}
+
+named!(LogLevel, "Unknown log level {}",
+    "emergency" => LogLevel::Emergency, "alert" => LogLevel::Alert,
+    "critical" => LogLevel::Critical, "error" => LogLevel::Error,
+    "warning" => LogLevel::Warning, "notice" => LogLevel::Notice,
+    "info" => LogLevel::Info, "informational" => LogLevel::Info, "debug" => LogLevel::Debug);
+
+named!(super::Priority, "Unknown priority \"{}\"--must be one of emergency, alert, critical, \
+    error, warning, notice, informational, debug",
+    "emergency" => super::Priority::Emergency, "alert" => super::Priority::Alert,
+    "critical" => super::Priority::Critical, "error" => super::Priority::Error,
+    "warning" => super::Priority::Warning, "notice" => super::Priority::Notice,
+    "info" => super::Priority::Informational,
+    "informational" => super::Priority::Informational, "debug" => super::Priority::Debug);
+
+/// One item of `rules`: turns the rules that it names on or off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// On or off.
+    pub enable: bool,
+    /// Rules of this name; `*` stands for any text.
+    pub rule: Option<String>,
+    /// Rules with this tag.
+    pub tag: Option<String>,
+}
+
+impl Setting for Selection {
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        let (enable, target) = match (node.get("enable"), node.get("disable")) {
+            (Some(target), None) => (true, target),
+            (None, Some(target)) => (false, target),
+            _ => return Err(wrong(node, format!("{key}: expected either 'enable' or 'disable'"))),
+        };
+        let selection = Selection {
+            enable,
+            rule: member(target, "rule", key)?,
+            tag: member(target, "tag", key)?,
+        };
+        if selection.rule.is_none() && selection.tag.is_none() {
+            return Err(wrong(target, format!("{key}: expected 'rule' or 'tag'")));
+        }
+        Ok(selection)
+    }
+}
+
+/// One item of `append_output`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppendOutput {
+    /// Only rules of this source.
+    pub source: Option<String>,
+    /// Only rules that have all these tags.
+    pub tags: Vec<String>,
+    /// Only the rule of this name.
+    pub rule: Option<String>,
+    /// Text appended to the output, after a blank.
+    pub extra_output: Option<String>,
+    /// Keys added to `output_fields`.
+    pub extra_fields: Vec<ExtraField>,
+    /// Append every field that the source suggests.
+    pub suggested_output: bool,
+}
+
+/// A key added to `output_fields`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExtraField {
+    /// A field, typed as it is.
+    Raw(String),
+    /// A key with an output template, always text.
+    Formatted(String, String),
+}
+
+impl Setting for AppendOutput {
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        if !matches!(node.value, Value::Map(_)) {
+            return Err(wrong(node, format!("{key}: expected a map, found {}", node.kind())));
+        }
+        let mut out = AppendOutput::default();
+        if let Some(matching) = node.get("match") {
+            out.source = member(matching, "source", key)?;
+            out.tags = member(matching, "tags", key)?.unwrap_or_default();
+            out.rule = member(matching, "rule", key)?;
+        }
+        out.extra_output = member(node, "extra_output", key)?;
+        out.suggested_output = member(node, "suggested_output", key)?.unwrap_or_default();
+        if let Some(fields) = node.get("extra_fields") {
+            let Value::List(items) = &fields.value else {
+                return Err(wrong(fields, format!("{key}.extra_fields: expected a list")));
+            };
+            for item in items {
+                out.extra_fields.extend(extra_fields(item, key)?);
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn extra_fields(item: &Node, key: &str) -> Result<Vec<ExtraField>, TreeError> {
+    match &item.value {
+        Value::Scalar(name) => Ok(vec![ExtraField::Raw(name.clone())]),
+        Value::Map(entries) => entries
+            .iter()
+            .map(|(name, format)| {
+                let format = String::read(format, &format!("{key}.extra_fields.{name}"))?;
+                Ok(ExtraField::Formatted(name.clone(), format))
+            })
+            .collect(),
+        Value::List(_) | Value::Null => Err(wrong(
+            item,
+            format!("{key}.extra_fields: expected a field name or {{name: format}}"),
+        )),
+    }
+}
+
+/// `static_fields`: names and values in the order written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StaticFields(pub Vec<(String, String)>);
+
+impl Setting for StaticFields {
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        let Value::Map(entries) = &node.value else {
+            return Err(wrong(node, format!("{key}: expected a map, found {}", node.kind())));
+        };
+        let pairs = entries.iter().map(|(name, value)| {
+            String::read(value, &format!("{key}.{name}")).map(|value| (name.clone(), value))
+        });
+        pairs.collect::<Result<_, _>>().map(StaticFields)
+    }
+}

@@ -1,0 +1,96 @@
+//! The `falco` binary, from the command line to alerts.
+//!
+//! * [`cli`] reads the command line; [`app`] carries it out, in Falco's order of actions.
+//! * [`config`]: what the user wrote → what the program needs.
+//! * `rules_files`, `engine`: rule files → compiled rules with prepared alerts.
+//! * `replay`: the one loop from a [`Source`](falco_source::Source) over state and rules to
+//!   alerts; `alert` formats them, `outputs` delivers them, `stats` counts them.
+//! * `events_cmd`: `falco events`.
+//! * `list`, `list_events`, `version`, `support`: what is printed instead of running.
+//!
+//! Rules, fields, state and captures are other crates; this one wires them together.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+
+mod alert;
+mod engine;
+mod events_cmd;
+mod list;
+mod list_events;
+mod log;
+mod outputs;
+mod progress;
+mod replay;
+mod rules_files;
+mod signals;
+mod stats;
+mod suggest;
+mod support;
+mod version;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use cli::{Command, Stop};
+
+/// Runs the program; `args` begins with its name.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let cmdline = args.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let result = match cli::parse(args) {
+        Ok(Command::Run(options)) => app::run(&options, &cmdline),
+        Ok(Command::Events(options)) => events_cmd::run(&options).map(|()| ExitCode::SUCCESS),
+        Err(Stop::Help(text)) => {
+            io::stdout().write_all(text.as_bytes()).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+        Err(Stop::Bad(message)) => Err(anyhow::anyhow!(message)),
+    };
+    result.unwrap_or_else(|error| {
+        // Whoever read our stdout has seen enough (`falco events … | head`).
+        if is_broken_pipe(&error) {
+            return ExitCode::SUCCESS;
+        }
+        let message = message(&error);
+        // Falco says this word instead of the other where its engine throws.
+        let prefix = if message.starts_with("Runtime error: ") { "" } else { "Error: " };
+        // Nothing can be done if stderr is gone, too.
+        let _ = writeln!(io::stderr(), "{prefix}{}", message.trim_end());
+        ExitCode::FAILURE
+    })
+}
+
+/// The error with its causes, leaving out those that the text before them already tells.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::message;
+
+    #[test]
+    fn causes_are_told_once() {
+        let error =
+            anyhow!("no such file").context("cannot open x: no such file").context("replay");
+        assert_eq!(message(&error), "replay: cannot open x: no such file");
+    }
+}

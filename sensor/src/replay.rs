@@ -1,0 +1,132 @@
+//! The loop: a source's events through state and rules to alerts, on one thread.
+//!
+//! Nothing here allocates per event; formatting happens only for a match. Generic over
+//! [`Source`], so that captures and live kernels go through the same code.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use falco_enrich::context::Context;
+use falco_enrich::fields::SyscallFields;
+use falco_enrich::state::{Limits, State};
+use falco_event::raw::DUMP_STATE_ONLY;
+use falco_rules::loader::{LoadedRule, SourceRules};
+use falco_rules::ruleset::Matching;
+use falco_source::{Next, Source, Stats};
+
+use crate::alert::AlertFormatter;
+use crate::outputs::Output;
+use crate::progress::ProgressLine;
+use crate::signals::Stop;
+use crate::stats::AlertStats;
+
+/// What the loop works with.
+pub struct Replay<'a> {
+    /// Where events come from.
+    pub source: &'a mut dyn Source,
+    /// Fields, as the rules were compiled with.
+    pub fields: &'a SyscallFields,
+    /// Every rule that was loaded.
+    pub rules: &'a [LoadedRule],
+    /// The enabled ones as a program.
+    pub program: &'a SourceRules,
+    /// First matching rule of an event, or all.
+    pub matching: Matching,
+    /// Makes lines of matches.
+    pub formatter: AlertFormatter,
+    /// Takes the lines.
+    pub output: &'a mut dyn Output,
+    /// Stop when event time has advanced by so many nanoseconds; 0 is never.
+    pub duration_ns: u64,
+    /// Asked to stop from outside.
+    pub stop: &'a Stop,
+    /// Bounds of the state tables.
+    pub limits: Limits,
+}
+
+/// What the loop did.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Alerts by rule.
+    pub alerts: AlertStats,
+    /// Events that were processed.
+    pub events: u64,
+    /// Counters of the source.
+    pub source: Stats,
+    /// Wall time in seconds.
+    pub seconds: f64,
+    /// Why it ended before the end of its input, if something is wrong.
+    pub error: Option<anyhow::Error>,
+}
+
+impl Replay<'_> {
+    /// Processes events until the source ends, the duration is over or a stop is asked for. What
+    /// was found before an error is delivered and counted all the same.
+    pub fn run(mut self) -> Outcome {
+        let start = Instant::now();
+        let mut outcome = Outcome {
+            alerts: AlertStats::new(self.rules.len()),
+            events: 0,
+            source: Stats::default(),
+            seconds: 0.0,
+            error: None,
+        };
+        let mut progress = ProgressLine::new();
+        let result = self.process(&mut outcome, &mut progress);
+        progress.clear();
+        let flushed = self.output.flush().context("stdout");
+        outcome.error = result.and(flushed).err();
+        outcome.source = self.source.stats();
+        outcome.seconds = start.elapsed().as_secs_f64();
+        outcome
+    }
+
+    fn process(&mut self, outcome: &mut Outcome, progress: &mut ProgressLine) -> Result<()> {
+        let mut state = State::new(self.limits);
+        state.restore(&self.source.start()?);
+        let ruleset = &self.program.ruleset;
+        let wanted = ruleset.event_types();
+        let mut scratch = ruleset.scratch();
+        let mut matches: Vec<usize> = Vec::new();
+        let mut line = Vec::new();
+        let mut first_ts = None;
+        while !self.stop.requested() {
+            let event = match self.source.next() {
+                Ok(Next::Event(event)) => event,
+                Ok(Next::Snapshot(snapshot)) => {
+                    state.restore(&snapshot);
+                    continue;
+                }
+                Ok(Next::Idle) => continue,
+                Ok(Next::End) => break,
+                // Whoever asks to stop in the middle of a stream need not hear that it is cut.
+                Err(_) if self.stop.requested() => break,
+                Err(error) => return Err(error.into()),
+            };
+            let current = state.process(&event);
+            if current.skipped {
+                continue;
+            }
+            let since_first = event.ts().saturating_sub(*first_ts.get_or_insert(event.ts()));
+            if self.duration_ns > 0 && since_first >= self.duration_ns {
+                break;
+            }
+            outcome.events += 1;
+            if wanted.contains(event.code().0) && event.flags() & DUMP_STATE_ONLY == 0 {
+                let ctx = Context::new(&state, &event, &current, self.fields);
+                ruleset.evaluate(&ctx, self.matching, &mut scratch, |rule| matches.push(rule));
+                for number in matches.drain(..) {
+                    let Some(&index) = self.program.rules.get(number) else { continue };
+                    let Some(rule) = self.rules.get(index) else { continue };
+                    outcome.alerts.count(index);
+                    line.clear();
+                    self.formatter.format(index, rule, &ctx, event.ts(), &mut line);
+                    progress.clear();
+                    self.output.alert(&line).context("stdout")?;
+                }
+            }
+            progress.tick(outcome.events, || self.source.progress());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! What the tests of the binary share: running it, and finding the reference data.
+
+// Every test file is a crate of its own and uses only a part of this.
+#![allow(dead_code)]
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The binary with nothing of this environment that changes what it prints.
+pub fn falco() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_falco"));
+    command.env("FALCO_HOSTNAME", "node1").env("TZ", "UTC").stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
+    Run(falco().args(args).output().expect("the binary runs"))
+}
+
+/// A run that ended.
+pub struct Run(pub Output);
+
+impl Run {
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.0.stdout).into_owned()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+
+    /// Asserts the exit code, showing what was printed if it is another one. A panic of the
+    /// program is never right.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        let (stdout, stderr) = (self.stdout(), self.stderr());
+        assert_eq!(self.0.status.code(), Some(code), "stdout:\n{stdout}\nstderr:\n{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        let stderr = self.stderr();
+        assert!(stderr.contains(text), "no {text:?} on stderr:\n{stderr}");
+        self
+    }
+
+    #[track_caller]
+    pub fn prints(self, text: &str) -> Self {
+        let stdout = self.stdout();
+        assert!(stdout.contains(text), "no {text:?} on stdout:\n{stdout}");
+        self
+    }
+}
+
+/// The reference data beside the project, or a loud word that the test is passed over without it.
+pub fn shared() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    if path.is_dir() {
+        return Some(path);
+    }
+    eprintln!("IGNORED: {} does not exist, so there is nothing to compare with", path.display());
+    None
+}

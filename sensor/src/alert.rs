@@ -7,7 +7,8 @@
 use std::io::Write;
 
 use falco_rules::catalogue::{Catalogue, EventContext};
-use falco_rules::loader::LoadedRule;
+use falco_rules::loader::{LoadedExtraField, LoadedRule};
+use falco_rules::render_value::BufferFormat;
 use falco_rules::template::{Template, TemplateError};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -21,7 +22,6 @@ pub struct AlertFormatter {
     include_output: bool,
     include_message: bool,
     include_output_fields: bool,
-    include_tags: bool,
     /// `evt.time` or `evt.time.iso8601`: the time that stands before every output.
     time_field: &'static str,
     time: Template,
@@ -35,6 +35,8 @@ pub struct AlertFormatter {
 /// What is fixed of a rule's alerts.
 #[derive(Debug)]
 struct Prepared {
+    template: Template,
+    extra_fields: Vec<LoadedExtraField>,
     /// `: <Priority> `, between time and message.
     after_time: Vec<u8>,
     /// `"priority":…,"rule":…,"source":…[,"tags":…]`.
@@ -58,7 +60,6 @@ impl AlertFormatter {
             include_output: config.json_include_output,
             include_message: config.json_include_message,
             include_output_fields: config.json_include_output_fields,
-            include_tags: config.json_include_tags,
             time_field,
             time: Template::compile(&format!("*%{time_field}"), catalogue)?,
             hostname: json_text(hostname.as_bytes()),
@@ -68,22 +69,15 @@ impl AlertFormatter {
         })
     }
 
-    /// Appends the alert's line, without a line end, to `line`. `index` is the place of `rule`
-    /// among the rules of [`Self::new`], `ts` the event's time in nanoseconds since the epoch.
-    pub fn format<C: EventContext>(
-        &mut self,
-        index: usize,
-        rule: &LoadedRule,
-        ctx: &C,
-        ts: u64,
-        line: &mut Vec<u8>,
-    ) {
-        let Some(prepared) = self.rules.get(index) else { return };
+    /// Appends the alert's line, without a line end, to `line`. `rule` is the place of the rule
+    /// among those of [`Self::new`], `ts` the event's time in nanoseconds since the epoch.
+    pub fn format<C: EventContext>(&mut self, rule: usize, ctx: &C, ts: u64, line: &mut Vec<u8>) {
+        let Some(rule) = self.rules.get(rule) else { return };
         self.message.clear();
         rule.template.render_text(ctx, &mut self.message);
         self.output.clear();
         self.time.render_text(ctx, &mut self.output);
-        self.output.extend_from_slice(&prepared.after_time);
+        self.output.extend_from_slice(&rule.after_time);
         self.output.extend_from_slice(&self.message);
         if !self.json {
             // Falco escapes the text line as if it stood in JSON.
@@ -108,7 +102,7 @@ impl AlertFormatter {
             let _ = write!(line, "{fields}");
         }
         line.push(b',');
-        line.extend_from_slice(&prepared.json_middle);
+        line.extend_from_slice(&rule.json_middle);
         line.extend_from_slice(b",\"time\":\"");
         write_time(ts, line);
         line.extend_from_slice(b"\"}");
@@ -116,7 +110,7 @@ impl AlertFormatter {
 
     fn output_fields<C: EventContext>(
         &self,
-        rule: &LoadedRule,
+        rule: &Prepared,
         ctx: &C,
         ts: u64,
     ) -> Map<String, Value> {

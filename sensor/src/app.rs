@@ -263,7 +263,7 @@ fn process_events(
     let outcome = Replay {
         source: &mut source,
         fields: &engine.fields,
-        rules: engine.loader.rules(),
+        rules: engine.loader.rules().len(),
         program: &program,
         matching: match config.rule_matching {
             config::Matching::First => Matching::First,

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Args, Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -232,20 +232,13 @@ pub struct EventsOptions {
     #[arg(long)]
     pub json: bool,
 
-    #[command(flatten)]
-    pub output: EventsOutput,
+    /// Print this output template
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["fields", "json"])]
+    pub format: Option<String>,
 
     /// Stop after COUNT printed events
     #[arg(short = 'n', value_name = "COUNT")]
     pub count: Option<u64>,
-}
-
-/// How `falco events` prints when neither `--fields` nor `--json` says.
-#[derive(Debug, Args)]
-pub struct EventsOutput {
-    /// Print this output template
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["fields", "json"])]
-    pub format: Option<String>,
 }
 
 /// Short and long options that Falco once had, the release that removed them and what to use.

@@ -137,7 +137,7 @@ enum Printer {
 
 impl Printer {
     fn new(options: &EventsOptions, fields: &mut SyscallFields) -> Result<Self> {
-        if let Some(format) = &options.output.format {
+        if let Some(format) = &options.format {
             return template(format, fields).with_context(|| format!("--format '{format}'"));
         }
         let columns = |names: &str, fields: &mut SyscallFields| {
@@ -235,7 +235,7 @@ impl Column {
             ColumnKind::Template(template) => {
                 let mut values = Map::new();
                 template.json_values(ctx, true, &mut values);
-                template.fields().last().and_then(|key| values.remove(*key)).unwrap_or(Value::Null)
+                template.fields().last().and_then(|key| values.remove(key)).unwrap_or(Value::Null)
             }
         }
     }

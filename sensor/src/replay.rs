@@ -10,7 +10,7 @@ use falco_enrich::context::Context;
 use falco_enrich::fields::SyscallFields;
 use falco_enrich::state::{Limits, State};
 use falco_event::raw::DUMP_STATE_ONLY;
-use falco_rules::loader::{LoadedRule, SourceRules};
+use falco_rules::loader::SourceRules;
 use falco_rules::ruleset::Matching;
 use falco_source::{Next, Source, Stats};
 
@@ -26,8 +26,8 @@ pub struct Replay<'a> {
     pub source: &'a mut dyn Source,
     /// Fields, as the rules were compiled with.
     pub fields: &'a SyscallFields,
-    /// Every rule that was loaded.
-    pub rules: &'a [LoadedRule],
+    /// How many rules were loaded.
+    pub rules: usize,
     /// The enabled ones as a program.
     pub program: &'a SourceRules,
     /// First matching rule of an event, or all.
@@ -65,7 +65,7 @@ impl Replay<'_> {
     pub fn run(mut self) -> Outcome {
         let start = Instant::now();
         let mut outcome = Outcome {
-            alerts: AlertStats::new(self.rules.len()),
+            alerts: AlertStats::new(self.rules),
             events: 0,
             source: Stats::default(),
             seconds: 0.0,
@@ -117,10 +117,9 @@ impl Replay<'_> {
                 ruleset.evaluate(&ctx, self.matching, &mut scratch, |rule| matches.push(rule));
                 for number in matches.drain(..) {
                     let Some(&index) = self.program.rules.get(number) else { continue };
-                    let Some(rule) = self.rules.get(index) else { continue };
                     outcome.alerts.count(index);
                     line.clear();
-                    self.formatter.format(index, rule, &ctx, event.ts(), &mut line);
+                    self.formatter.format(index, &ctx, event.ts(), &mut line);
                     progress.clear();
                     self.output.alert(&line).context("stdout")?;
                 }

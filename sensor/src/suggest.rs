@@ -6,7 +6,11 @@ pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .into_iter()
         .map(|c| (strsim::damerau_levenshtein(word, c), c))
         .filter(|(distance, c)| *distance <= 1 + word.len().max(c.len()) / 5)
-        .min_by_key(|(distance, _)| *distance)
+        // Of equally near ones, the one that begins like the word.
+        .min_by(|(a, x), (b, y)| {
+            let likeness = |c| strsim::jaro_winkler(word, c);
+            a.cmp(b).then_with(|| likeness(y).total_cmp(&likeness(x)))
+        })
         .map(|(_, c)| c)
 }
 
@@ -16,7 +20,8 @@ mod tests {
 
     #[test]
     fn only_like_words_are_suggested() {
-        let words = ["json_output", "rules_files", "proc.name"];
+        let words = ["json_output", "rules_files", "proc.name", "fd.num", "fd.name"];
+        assert_eq!(closest("fd.nam", words), Some("fd.name"));
         assert_eq!(closest("jsn_output", words), Some("json_output"));
         assert_eq!(closest("proc.nmae", words), Some("proc.name"));
         assert_eq!(closest("webserver", words), None);

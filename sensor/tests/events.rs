@@ -11,6 +11,9 @@ use common::{falco, run};
 use falco_capture::Compression;
 use serde_json::{Value, json};
 
+/// How many events the scenario has.
+const EVENTS: usize = 4;
+
 struct Capture {
     _dir: tempfile::TempDir,
     path: String,
@@ -32,7 +35,7 @@ fn events(more: &[&str]) -> common::Run {
 fn a_line_tells_number_time_cpu_thread_type_and_arguments() {
     let run = events(&[]).exits(0);
     let stdout = run.stdout();
-    assert_eq!(stdout.lines().count(), scenario::EVENTS);
+    assert_eq!(stdout.lines().count(), EVENTS);
     let first = stdout.lines().next().unwrap();
     assert!(
         first.starts_with("1 04:28:08.000000000 1 bash (42) < openat fd=3(<f>/etc/shadow)"),
@@ -49,7 +52,7 @@ fn json_has_the_number_and_the_fields_asked_for() {
     ]);
     let lines: Vec<Value> =
         run.exits(0).stdout().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(lines.len(), scenario::EVENTS);
+    assert_eq!(lines.len(), EVENTS);
     assert_eq!(
         lines[0],
         json!({"evt.num": 1, "proc.name": "bash", "fd.name": "/etc/shadow", "fd.num": 3,

@@ -182,3 +182,77 @@ fn unknown_key(path: &str, node: &Node) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::{self, Origin};
+    use super::*;
+
+    fn warnings(text: &str) -> Vec<String> {
+        unknown(&tree::parse(text, &|line| Origin::File("f".into(), line)).unwrap())
+    }
+
+    #[test]
+    fn only_what_falco_never_had_is_unknown() {
+        let text = "engine: {kind: kmod, replay: {capture_fil: x}}\nrules: [{disable: {rule: a}}]\n\
+                    plugins: [{name: x, init_config: {any: thing}}]\nstatic_fields: {any: thing}\n\
+                    webserer: {enabled: true}\ngrpc: {enabled: true}\njson_output: a\njson_output: b\n";
+        assert_eq!(
+            warnings(text),
+            [
+                "f:1: unknown key 'engine.replay.capture_fil' is ignored \
+                 (did you mean 'engine.replay.capture_file'?)",
+                "f:5: unknown key 'webserer' is ignored (did you mean 'webserver'?)",
+                "f:6: 'grpc' was removed from Falco and has no effect",
+                "f:8: 'json_output' stands twice in this map; the first one counts",
+            ]
+        );
+    }
+
+    /// Every leaf of Falco's own schema is known.
+    #[test]
+    fn the_list_covers_falcos_schema() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../shared/reference/falco-tables/config-schema.json");
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            eprintln!(
+                "IGNORED: {} does not exist, so there is nothing to compare with",
+                path.display()
+            );
+            return;
+        };
+        let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut leaves = Vec::new();
+        collect(&schema, &schema["definitions"]["FalcoConfig"], String::new(), &mut leaves);
+        assert!(leaves.len() > 100, "{leaves:?}");
+        let known = |leaf: &str| {
+            KNOWN.iter().any(|k| leaf == *k || leads_to(k, leaf))
+                || REMOVED.iter().any(|k| leaf == *k || leads_to(k, leaf))
+        };
+        // The schema misspells this one.
+        let missing: Vec<_> =
+            leaves.iter().filter(|leaf| !known(leaf) && *leaf != "rule_files").collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    fn collect(
+        schema: &serde_json::Value,
+        node: &serde_json::Value,
+        path: String,
+        out: &mut Vec<String>,
+    ) {
+        if let Some(name) = node["$ref"].as_str().and_then(|r| r.rsplit('/').next()) {
+            return collect(schema, &schema["definitions"][name], path, out);
+        }
+        if let Some(properties) = node["properties"].as_object() {
+            for (key, child) in properties {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                collect(schema, child, path, out);
+            }
+        } else if node.get("items").is_some_and(serde_json::Value::is_object) {
+            collect(schema, &node["items"], format!("{path}[]"), out);
+        } else {
+            out.push(path.trim_end_matches("[]").to_owned());
+        }
+    }
+}

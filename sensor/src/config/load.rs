@@ -173,3 +173,71 @@ fn merge(root: &mut Node, included: Node, strategy: Strategy) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_with(files: &[(&str, &str)], overrides: &[&str]) -> Result<Loaded, String> {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let text = text.replace("DIR", dir.path().to_str().unwrap());
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        let overrides: Vec<_> = overrides.iter().map(|&o| o.to_owned()).collect();
+        load(Some(&dir.path().join("main")), &overrides)
+    }
+
+    #[test]
+    fn strategies_say_what_happens_to_colliding_keys() {
+        let drop_in = "rules_files: [b]\npriority: error\nlog_level: debug\n";
+        let config = |strategy: &str| {
+            let entry = format!("config_files: [{{path: DIR/in, strategy: {strategy}}}]\n");
+            let main = entry + "rules_files: [a]\npriority: info\n";
+            load_with(&[("main", &main), ("in", drop_in)], &[]).map(|l| l.config)
+        };
+        let rules = |c: &Config| -> Vec<_> {
+            c.rules_files.iter().map(|p| p.display().to_string()).collect()
+        };
+        let appended = config("append").unwrap();
+        assert_eq!(
+            (rules(&appended), appended.priority.name()),
+            (vec!["a".into(), "b".into()], "Error")
+        );
+        let replaced = config("override").unwrap();
+        assert_eq!((rules(&replaced), replaced.priority.name()), (vec!["b".into()], "Error"));
+        let added = config("add-only").unwrap();
+        assert_eq!((rules(&added), added.priority.name()), (vec!["a".into()], "Informational"));
+        assert_eq!(added.log_level, crate::config::LogLevel::Debug);
+        assert!(
+            config("merge").unwrap_err().contains("'merge' is none of append, override, add-only")
+        );
+    }
+
+    #[test]
+    fn options_win_over_drop_ins_and_may_name_them() {
+        let files = [("main", "json_output: false\n"), ("in", "json_output: false\n")];
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("other");
+        fs::write(&other, "priority: alert\n").unwrap();
+        let named = format!("config_files[]={}", other.display());
+        let loaded = load_with(&files, &["json_output=on", &named]).unwrap();
+        assert!(loaded.config.json_output);
+        assert_eq!(loaded.config.priority.name(), "Alert");
+        assert_eq!(loaded.files.len(), 2);
+    }
+
+    #[test]
+    fn inclusion_has_one_level() {
+        let itself = load_with(&[("main", "config_files: DIR\n")], &[]).unwrap_err();
+        assert!(itself.contains("includes itself"), "{itself}");
+        let nested = [("main", "config_files: [DIR/in]\n"), ("in", "config_files: [x]\n")];
+        assert!(load_with(&nested, &[]).unwrap_err().contains("only allowed in the main file"));
+        assert!(load_with(&[("main", "config_files: [DIR/none]\n")], &[]).is_ok());
+        assert!(
+            load_with(&[("main", "- a\n")], &[])
+                .unwrap_err()
+                .contains("expected a map of keys, found a list")
+        );
+    }
+}

@@ -9,12 +9,9 @@ use falco_source::Snapshot;
 use falco_source::snapshot::{Machine, Thread, User};
 
 /// Time of the first event, nanoseconds since the epoch: 2026-11-23T04:28:08Z.
-pub const START: u64 = 1_795_408_088_000_000_000;
+const START: u64 = 1_795_408_088_000_000_000;
 /// The shell's pid.
-pub const PID: i64 = 42;
-
-/// How many events the capture holds.
-pub const EVENTS: usize = 4;
+const PID: i64 = 42;
 
 /// Writes the capture into `dir` and gives its path.
 pub fn write(dir: &Path, compression: Compression) -> PathBuf {

@@ -149,7 +149,21 @@ impl Prepared {
         if config.json_include_tags {
             member("tags", rule.tags.iter().map(String::as_str).collect());
         }
-        Prepared { after_time: format!(": {} ", rule.priority.name()).into_bytes(), json_middle }
+        let buffers = if config.buffer_format_base64 {
+            BufferFormat::Base64
+        } else {
+            BufferFormat::Printable
+        };
+        let extra = |field: &LoadedExtraField| LoadedExtraField {
+            template: field.template.clone().with_buffer_format(buffers),
+            ..field.clone()
+        };
+        Prepared {
+            template: rule.template.clone().with_buffer_format(buffers),
+            extra_fields: rule.extra_fields.iter().map(extra).collect(),
+            after_time: format!(": {} ", rule.priority.name()).into_bytes(),
+            json_middle,
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! `falco events` through the binary.
 
+// A test whose set-up fails should panic, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 #[path = "common/scenario.rs"]
 mod scenario;

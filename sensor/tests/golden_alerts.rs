@@ -5,6 +5,9 @@
 //! the release build and all captures; here the two large ones are left to it, as a debug build
 //! takes minutes for them.
 
+// A test whose set-up fails should panic, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeMap;

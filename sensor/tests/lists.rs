@@ -1,5 +1,8 @@
 //! `--list`, `--list-events`, `-i`, `--version`: against what Falco prints.
 
+// A test whose set-up fails should panic, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,8 @@
 //! Replay through the binary: alerts, statistics, configuration and how a run ends.
 
+// A test whose set-up fails should panic, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 #[path = "common/scenario.rs"]
 mod scenario;

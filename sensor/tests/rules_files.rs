@@ -1,5 +1,8 @@
 //! Rules files through the binary: validation, description and every class of refusal.
 
+// A test whose set-up fails should panic, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;

@@ -7,9 +7,11 @@
 //! This crate reads no event source and knows no rule.
 #![forbid(unsafe_code)]
 
+pub mod container;
 pub mod context;
 pub mod fd;
 pub mod fields;
+pub mod parse;
 pub mod record;
 pub mod render;
 pub mod state;

@@ -2,24 +2,54 @@
 
 use std::sync::Arc;
 
+use falco_event::EventCode;
+
 use crate::fd::FdTable;
-use crate::record::ProcessRecord;
+use crate::record::{ProcessFacts, ProcessRecord};
+use crate::state::threads::{GroupSlot, Slot};
+
+/// Portable clone flags (`PPM_CL_*`) that the state machine reads or sets.
+#[allow(missing_docs)] // the names are those of clone(2) or explained there
+pub mod flags {
+    pub const CLONE_FILES: u32 = 1;
+    pub const CLONE_NEWPID: u32 = 1 << 6;
+    pub const CLONE_PARENT: u32 = 1 << 8;
+    pub const CLONE_THREAD: u32 = 1 << 13;
+    /// The child's event came before the parent's.
+    pub const CLONE_INVERTED: u32 = 1 << 16;
+    /// The name is new (set by exec; kept for captures).
+    pub const NAME_CHANGED: u32 = 1 << 17;
+    /// The thread has exited.
+    pub const CLOSED: u32 = 1 << 18;
+    /// The thread has done something since its clone.
+    pub const ACTIVE: u32 = 1 << 19;
+    pub const CLONE_NEWUSER: u32 = 1 << 20;
+    /// Writes into a shell pipe.
+    pub const PIPE_SRC: u32 = 1 << 21;
+    /// Reads from a shell pipe.
+    pub const PIPE_DST: u32 = 1 << 22;
+    pub const CLONE_VFORK: u32 = 1 << 27;
+    /// The thread is in a pid namespace other than the host's.
+    pub const CHILD_IN_PIDNS: u32 = 1 << 29;
+    /// A main thread whose tid is not its pid.
+    pub const IS_MAIN_THREAD: u32 = 1 << 30;
+}
 
 /// A thread. Fds and working directory are those of the main thread of its group.
 #[derive(Debug)]
 pub struct Thread {
     /// Thread id in the host's pid namespace.
     pub tid: i64,
-    /// Id of its process (thread group); equals `tid` for the main thread.
+    /// Id of its process (thread group); equals `tid` for the main thread; −1 is unknown.
     pub pid: i64,
-    /// Thread id of the parent process's main thread (or the thread that cloned it, as the kernel
-    /// says); 0 or −1 is none.
+    /// Thread id of the thread that is its parent; 0 or −1 is none known.
     pub ptid: i64,
-    /// Portable clone flags (`PPM_CL_*`) with which it was made.
+    /// Portable clone flags ([`flags`]).
     pub flags: u32,
     /// What is known of its image and credentials now.
     pub record: Arc<ProcessRecord>,
-    /// Its fds; empty for threads that are not the main one.
+    /// Its own fds. Threads share those of the main thread, so look up through
+    /// [`crate::state::State::fds`].
     pub fds: FdTable,
     /// Virtual memory in kB at the last sample.
     pub vmsize_kb: u32,
@@ -31,23 +61,95 @@ pub struct Thread {
     pub pfmajor: u64,
     /// Minor page faults since the start.
     pub pfminor: u64,
-    /// Fd of the last event that named one; −1 is none.
+    /// Fd of the last event that named or made one; negative is none.
     pub lastevent_fd: i64,
-    /// Time of its latest event, nanoseconds since the epoch.
+    /// Time of its latest event, nanoseconds since the epoch; 0 is none seen.
     pub lastevent_ts: u64,
-    /// Live threads of the group, kept on the main thread.
-    pub nthreads: u32,
-    /// Live child processes and threads that name this one as parent. Changes of a thread with
-    /// children change the lineage generation.
+    /// Live threads that name this one as parent. Changes of a thread with children change the
+    /// lineage generation.
     pub nchildren: u32,
-    /// The entry was made from an event that named an unknown thread; only `tid` is known.
-    pub is_placeholder: bool,
+    /// The thread that inherits its children, as the kernel said at exit; 0 or −1 is unknown.
+    pub(crate) reaper_tid: i64,
+    /// Latest enter event.
+    pub(crate) enter_code: Option<EventCode>,
+    /// Whether the event now processed is the exit of `enter_code`.
+    pub(crate) enter_matches: bool,
+    /// Bytes of the latest enter event that an exit event needs; empty is none.
+    pub(crate) enter: Vec<u8>,
+    pub(crate) links: Links,
+}
+
+/// A thread's places in the lists that run through the table: the members of its group and the
+/// children of its parent.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Links {
+    pub(crate) group: Option<GroupSlot>,
+    pub(crate) next_member: Option<Slot>,
+    pub(crate) prev_member: Option<Slot>,
+    pub(crate) parent: Option<Slot>,
+    pub(crate) first_child: Option<Slot>,
+    pub(crate) next_sibling: Option<Slot>,
+    pub(crate) prev_sibling: Option<Slot>,
 }
 
 impl Thread {
+    /// A thread of which only the id is known. Its facts name it `<NA>`, as Falco does for threads
+    /// that it meets in the middle of their lives.
+    pub(crate) fn placeholder(tid: i64) -> Self {
+        let na: Arc<[u8]> = crate::record::bytes(b"<NA>");
+        let facts = ProcessFacts { comm: na.clone(), exe: na, ..ProcessFacts::default() };
+        Thread { ptid: -1, ..Thread::new(tid, -1, facts) }
+    }
+
+    /// A thread that is in no table yet.
+    pub(crate) fn new(tid: i64, pid: i64, facts: ProcessFacts) -> Self {
+        Thread {
+            tid,
+            pid,
+            ptid: -1,
+            flags: flags::NAME_CHANGED,
+            record: Arc::new(ProcessRecord::new(0, facts)),
+            fds: FdTable::default(),
+            vmsize_kb: 0,
+            vmrss_kb: 0,
+            vmswap_kb: 0,
+            pfmajor: 0,
+            pfminor: 0,
+            lastevent_fd: 0,
+            lastevent_ts: 0,
+            nchildren: 0,
+            reaper_tid: -1,
+            enter_code: None,
+            enter_matches: false,
+            enter: Vec::new(),
+            links: Links::default(),
+        }
+    }
+
     /// Whether it is the main thread of its process.
     #[inline]
     pub fn is_main(&self) -> bool {
-        self.tid == self.pid
+        self.tid == self.pid || self.flags & flags::IS_MAIN_THREAD != 0
+    }
+
+    /// Whether only its id is known: it was met in the middle of its life, or its parent is
+    /// unknown. Such a thread has neither group nor parent.
+    #[inline]
+    pub fn is_placeholder(&self) -> bool {
+        self.tid < 0 || self.pid < 0 || self.ptid < 0
+    }
+
+    /// Whether it has exited (its entry stays until the next event, a main thread's as long as
+    /// its process has other threads).
+    #[inline]
+    pub fn is_dead(&self) -> bool {
+        self.flags & flags::CLOSED != 0
+    }
+
+    /// Whether it runs in a pid namespace other than the host's.
+    #[inline]
+    pub fn is_in_pid_namespace(&self) -> bool {
+        let vtid = self.record.vtid;
+        self.flags & flags::CHILD_IN_PIDNS != 0 || (self.tid != vtid && vtid >= 0)
     }
 }

@@ -1,8 +1,8 @@
-//! [`Users`]: users and groups of the host and of containers.
-
-use std::sync::Arc;
+//! [`Users`]: users and groups of the host and of containers, from snapshots and events.
 
 use hashbrown::HashMap;
+
+use crate::record::{Bytes, bytes};
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,11 +12,11 @@ pub struct User {
     /// Primary group id.
     pub gid: u32,
     /// Name.
-    pub name: Arc<[u8]>,
+    pub name: Bytes,
     /// Home directory.
-    pub homedir: Arc<[u8]>,
+    pub homedir: Bytes,
     /// Login shell.
-    pub shell: Arc<[u8]>,
+    pub shell: Bytes,
 }
 
 /// A group.
@@ -25,24 +25,131 @@ pub struct Group {
     /// Group id.
     pub gid: u32,
     /// Name.
-    pub name: Arc<[u8]>,
+    pub name: Bytes,
+}
+
+/// The users and groups of one container or of the host.
+#[derive(Clone, Debug, Default)]
+struct Book {
+    users: HashMap<u32, User>,
+    groups: HashMap<u32, Group>,
 }
 
 /// Users and groups by container id; the host's id is empty.
 #[derive(Clone, Debug, Default)]
 pub struct Users {
-    users: HashMap<Box<[u8]>, HashMap<u32, User>>,
-    groups: HashMap<Box<[u8]>, HashMap<u32, Group>>,
+    books: HashMap<Vec<u8>, Book>,
+    entries: usize,
 }
+
+/// Users and groups at most, in all: far more than any host has, few enough to bear.
+const MAX_ENTRIES: usize = 1 << 20;
 
 impl Users {
     /// A user of a container (empty id: the host).
     pub fn user(&self, container_id: &[u8], uid: u32) -> Option<&User> {
-        self.users.get(container_id)?.get(&uid)
+        self.books.get(container_id)?.users.get(&uid)
     }
 
     /// A group of a container (empty id: the host).
     pub fn group(&self, container_id: &[u8], gid: u32) -> Option<&Group> {
-        self.groups.get(container_id)?.get(&gid)
+        self.books.get(container_id)?.groups.get(&gid)
+    }
+
+    /// All users with the containers that they are of.
+    pub fn users(&self) -> impl Iterator<Item = (&[u8], &User)> {
+        self.books
+            .iter()
+            .flat_map(|(id, book)| book.users.values().map(|user| (id.as_slice(), user)))
+    }
+
+    /// All groups with the containers that they are of.
+    pub fn groups(&self) -> impl Iterator<Item = (&[u8], &Group)> {
+        self.books
+            .iter()
+            .flat_map(|(id, book)| book.groups.values().map(|group| (id.as_slice(), group)))
+    }
+
+    /// Adds a user or renews what is known of it; whether that is news. Entries that stand for
+    /// others elsewhere (NIS) are not users.
+    pub(crate) fn add_user(
+        &mut self,
+        container_id: &[u8],
+        uid: u32,
+        gid: u32,
+        name: &[u8],
+        homedir: &[u8],
+        shell: &[u8],
+    ) -> bool {
+        if is_nis(name) || self.entries >= MAX_ENTRIES {
+            return false;
+        }
+        let user =
+            User { uid, gid, name: bytes(name), homedir: bytes(homedir), shell: bytes(shell) };
+        let users = &mut self.book(container_id).users;
+        let old = users.insert(uid, user);
+        let news = old.as_ref() != users.get(&uid);
+        self.entries += usize::from(old.is_none());
+        news
+    }
+
+    /// Adds a group or renews what is known of it; whether that is news.
+    pub(crate) fn add_group(&mut self, container_id: &[u8], gid: u32, name: &[u8]) -> bool {
+        if is_nis(name) || self.entries >= MAX_ENTRIES {
+            return false;
+        }
+        let groups = &mut self.book(container_id).groups;
+        let old = groups.insert(gid, Group { gid, name: bytes(name) });
+        let news = old.as_ref() != groups.get(&gid);
+        self.entries += usize::from(old.is_none());
+        news
+    }
+
+    /// Forgets a user; whether there was one.
+    pub(crate) fn remove_user(&mut self, container_id: &[u8], uid: u32) -> bool {
+        self.remove(container_id, |book| book.users.remove(&uid).is_some())
+    }
+
+    /// Forgets a group; whether there was one.
+    pub(crate) fn remove_group(&mut self, container_id: &[u8], gid: u32) -> bool {
+        self.remove(container_id, |book| book.groups.remove(&gid).is_some())
+    }
+
+    fn remove(&mut self, container_id: &[u8], take: impl FnOnce(&mut Book) -> bool) -> bool {
+        let Some(book) = self.books.get_mut(container_id) else { return false };
+        let found = take(book);
+        self.entries -= usize::from(found);
+        if book.users.is_empty() && book.groups.is_empty() {
+            self.books.remove(container_id);
+        }
+        found
+    }
+
+    fn book(&mut self, container_id: &[u8]) -> &mut Book {
+        self.books.entry_ref(container_id).or_default()
+    }
+}
+
+fn is_nis(name: &[u8]) -> bool {
+    matches!(name.first(), Some(b'+' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_have_users_of_their_own() {
+        let mut users = Users::default();
+        assert!(users.add_user(b"", 1000, 1000, b"alice", b"/home/alice", b"/bin/sh"));
+        assert!(!users.add_user(b"", 1000, 1000, b"alice", b"/home/alice", b"/bin/sh"));
+        assert!(users.add_user(b"c1", 1000, 1000, b"bob", b"/", b"/bin/sh"));
+        assert!(users.add_group(b"c1", 5, b"tty"));
+        assert!(!users.add_user(b"", 0, 0, b"+@admins", b"", b""));
+        assert_eq!(users.user(b"", 1000).map(|u| &*u.name), Some(&b"alice"[..]));
+        assert_eq!(users.user(b"c1", 1000).map(|u| &*u.name), Some(&b"bob"[..]));
+        assert_eq!(users.group(b"", 5), None);
+        assert!(users.remove_user(b"c1", 1000) && !users.remove_user(b"c1", 1000));
+        assert_eq!((users.users().count(), users.groups().count()), (1, 1));
     }
 }

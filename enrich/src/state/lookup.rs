@@ -2,7 +2,7 @@
 
 use super::{State, StateStats};
 use crate::fd::{Fd, FdTable};
-use crate::thread::Thread;
+use crate::thread::{Thread, flags};
 
 /// Which leader is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,21 +15,42 @@ pub enum LeaderOf {
     ProcessGroup,
 }
 
+impl LeaderOf {
+    fn id(self, thread: &Thread) -> i64 {
+        match self {
+            LeaderOf::Session => thread.record.sid,
+            LeaderOf::VirtualProcessGroup => thread.record.vpgid,
+            LeaderOf::ProcessGroup => thread.record.pgid,
+        }
+    }
+}
+
 /// Iterator over the parents of a thread; see [`State::ancestors`].
 #[derive(Clone, Debug)]
 pub struct Ancestors<'a> {
     state: &'a State,
     next: Option<&'a Thread>,
-    left: usize,
+    /// Runs ahead twice as fast: where it meets `next`, parents turn in a circle.
+    ahead: Option<&'a Thread>,
 }
 
 impl<'a> Iterator for Ancestors<'a> {
     type Item = &'a Thread;
 
     fn next(&mut self) -> Option<&'a Thread> {
+        let state = self.state;
+        let up = |thread: &'a Thread| state.thread(thread.ptid);
         let thread = self.next.take()?;
-        self.left = self.left.checked_sub(1)?;
-        self.next = self.state.thread(thread.ptid);
+        let next = up(thread);
+        for _ in 0..2 {
+            self.ahead = self.ahead.and_then(up);
+            if let (Some(slow), Some(fast)) = (next, self.ahead) {
+                if slow.tid == fast.tid {
+                    return Some(thread);
+                }
+            }
+        }
+        self.next = next.filter(|slow| slow.tid != slow.ptid);
         Some(thread)
     }
 }
@@ -44,7 +65,11 @@ impl State {
     /// The main thread of a thread's process: itself if it is one; none if it was lost.
     #[inline]
     pub fn main_thread<'a>(&'a self, thread: &'a Thread) -> Option<&'a Thread> {
-        if thread.is_main() { Some(thread) } else { self.thread(thread.pid) }
+        if thread.is_main() {
+            return Some(thread);
+        }
+        let first = self.threads.group_of(thread)?.first?;
+        self.threads.get(first).filter(|main| main.is_main())
     }
 
     /// The main thread of the parent process.
@@ -63,20 +88,32 @@ impl State {
     }
 
     /// The parents of a thread, nearest first, itself excluded; ends at the top or when they turn
-    /// in a circle.
+    /// in a circle. A parent is the thread that is named as such, not always a main thread.
     pub fn ancestors<'a>(&'a self, thread: &'a Thread) -> Ancestors<'a> {
-        Ancestors { state: self, next: self.thread(thread.ptid), left: self.threads.len() }
+        let next = self.thread(thread.ptid);
+        Ancestors { state: self, next, ahead: next.and_then(|t| self.thread(t.ptid)) }
     }
 
-    /// The leader of a thread's session or process group, as far as it is known.
+    /// The leader of a thread's session or process group, as far as it is known: the thread of
+    /// that id, or, where the id is not the host's, the highest ancestor that has the same.
     pub fn leader<'a>(&'a self, thread: &'a Thread, of: LeaderOf) -> Option<&'a Thread> {
-        let _ = of;
-        self.thread(thread.record.sid)
+        let id = of.id(thread);
+        if id == -1 {
+            return None;
+        }
+        let is_host_id = of == LeaderOf::ProcessGroup || !thread.is_in_pid_namespace();
+        if let (true, Some(leader)) = (is_host_id, self.thread(id)) {
+            return Some(leader);
+        }
+        self.ancestors(thread).take_while(|ancestor| of.id(ancestor) == id).last()
     }
 
-    /// The fds that a thread works with: those of its main thread.
+    /// The fds that a thread works with: those of its main thread, unless it shares none.
     #[inline]
     pub fn fds<'a>(&'a self, thread: &'a Thread) -> Option<&'a FdTable> {
+        if thread.flags & flags::CLONE_FILES == 0 {
+            return Some(&thread.fds);
+        }
         Some(&self.main_thread(thread)?.fds)
     }
 
@@ -84,6 +121,17 @@ impl State {
     #[inline]
     pub fn fd<'a>(&'a self, thread: &'a Thread, num: i64) -> Option<&'a Fd> {
         self.fds(thread)?.get(num)
+    }
+
+    /// How many fds a thread's process has open (`proc.fdopencount`).
+    pub fn fd_open_count(&self, thread: &Thread) -> usize {
+        self.main_thread(thread).map_or(0, |main| main.fds.len())
+    }
+
+    /// Soft limit of open fds of a thread's process (`proc.fdlimit`); 0 if its main thread was
+    /// lost, −1 if unknown.
+    pub fn fd_limit(&self, thread: &Thread) -> i64 {
+        self.main_thread(thread).map_or(0, |main| main.record.fdlimit)
     }
 
     /// Working directory of a thread's process, ending with `/` (`./` if its main thread was lost).
@@ -98,12 +146,13 @@ impl State {
 
     /// Live threads of a thread's process, the main one included (`proc.nthreads`).
     pub fn nthreads(&self, thread: &Thread) -> u64 {
-        self.main_thread(thread).map_or(0, |main| u64::from(main.nthreads))
+        self.threads.group_of(thread).map_or(0, |group| u64::from(group.alive))
     }
 
     /// Live threads of a thread's process, the main one excluded (`proc.nchilds`).
     pub fn nchilds(&self, thread: &Thread) -> u64 {
-        self.nthreads(thread).saturating_sub(1)
+        let main_lives = self.main_thread(thread).is_some_and(|main| !main.is_dead());
+        self.nthreads(thread).saturating_sub(u64::from(main_lives))
     }
 
     /// All threads, in no particular order.
@@ -111,8 +160,12 @@ impl State {
         self.threads.iter()
     }
 
-    /// Counters since the start.
+    /// Counters since the start; `n_threads` and `n_fds` are counted now.
     pub fn stats(&self) -> StateStats {
-        self.stats
+        StateStats {
+            n_threads: self.threads.len() as u64,
+            n_fds: self.threads.iter().map(|thread| thread.fds.len() as u64).sum(),
+            ..self.stats
+        }
     }
 }

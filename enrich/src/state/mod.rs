@@ -6,19 +6,25 @@
 //!
 //! * `threads`: the thread table with its groups and the process tree.
 //! * `lookup`: questions that fields ask (parents, leaders, fds).
-//! * `restore`: filling the tables from a snapshot.
-//! * `stats`: counters.
+//! * `restore`: filling the tables from a snapshot; `interfaces`: completing half-known sockets.
+//! * `exited`: ids of threads that have just gone; `stats`: counters.
 
+mod exited;
+pub(crate) mod interfaces;
 mod lookup;
 mod restore;
-pub(crate) mod stats;
+mod stats;
+#[cfg(test)]
+mod tests;
 pub(crate) mod threads;
 
 use falco_event::RawEvent;
-use falco_source::Snapshot;
+use falco_event::raw::DUMP_STATE_ONLY;
 use falco_source::snapshot::{Interface, Machine};
 
 use crate::fd::Fd;
+use crate::parse::Parser;
+use crate::parse::plan::Plan;
 use crate::thread::Thread;
 use crate::users::Users;
 
@@ -29,16 +35,16 @@ pub use threads::Slot;
 /// Bounds of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Threads at most; further ones are counted and dropped (Falco's default: 131,072).
+    /// Threads at most; further ones are counted and dropped (Falco's `thread_table_size`).
     pub max_threads: usize,
-    /// Fds of one process at most; further ones are counted and dropped (Falco's default: 4,096
-    /// for reading `/proc`; none for events. Ours holds for both).
+    /// Fds of one process at most; further ones are counted and dropped. (Falco's bound is 4,096,
+    /// which big servers exceed; the names of their connections would be lost.)
     pub max_fds: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_threads: 131_072, max_fds: 65_536 }
+        Limits { max_threads: 262_144, max_fds: 65_536 }
     }
 }
 
@@ -51,31 +57,42 @@ pub struct Current {
     pub tid: i64,
     /// Whether the thread table has an entry for it (a placeholder counts).
     pub has_thread: bool,
-    /// The fd that the event names or made, if any (`fd.num`): the thread's last event fd.
+    /// The fd that the event named or made, if any (`fd.num`): the thread's last event fd. It need
+    /// not be known.
     pub fd_num: Option<i64>,
     /// The fd's name changed by this event (`fd.name_changed`).
     pub name_changed: bool,
     /// The event only updates tables: no rule is to see it.
     pub skipped: bool,
-    /// The thread's place in the table.
-    thread: Option<Slot>,
-    /// The thread that holds its fds, if the event has a known fd.
-    fds: Option<Slot>,
-    /// Number of the event's fd in the table of `fds`.
-    fd: i64,
+    pub(crate) thread: Option<Slot>,
+    /// The thread in whose table the event's fd is.
+    pub(crate) fds: Option<Slot>,
+    /// Its number there.
+    pub(crate) fd: i64,
 }
 
 /// Tables of one stream of events.
 #[derive(Debug)]
 pub struct State {
     limits: Limits,
-    threads: threads::Threads,
-    users: Users,
-    machine: Machine,
-    interfaces: Vec<Interface>,
-    stats: StateStats,
+    pub(crate) threads: threads::Threads,
+    /// The latest thread that was looked up: most events follow one of the same thread.
+    last: Option<(i64, Slot)>,
+    pub(crate) users: Users,
+    pub(crate) machine: Machine,
+    pub(crate) interfaces: Vec<Interface>,
+    pub(crate) stats: StateStats,
     events: u64,
     first_event_ts: Option<u64>,
+    /// A capture has not come to its first ordinary event.
+    in_preamble: bool,
+    /// The thread whose exit was the latest event.
+    pub(crate) pending_exit: Option<i64>,
+    /// Thread and number of the fd whose close was the latest event.
+    pub(crate) pending_close: Option<(i64, i64)>,
+    exited: exited::Exited,
+    /// Room for making paths.
+    pub(crate) scratch: Vec<u8>,
 }
 
 impl State {
@@ -84,37 +101,29 @@ impl State {
         State {
             limits,
             threads: threads::Threads::default(),
+            last: None,
             users: Users::default(),
             machine: Machine::default(),
             interfaces: Vec::new(),
             stats: StateStats::default(),
             events: 0,
             first_event_ts: None,
+            in_preamble: false,
+            pending_exit: None,
+            pending_close: None,
+            exited: exited::Exited::default(),
+            scratch: Vec::new(),
         }
-    }
-
-    /// Starts anew from what a source tells of the time before its first event. Event numbers go
-    /// on.
-    pub fn restore(&mut self, snapshot: &Snapshot) {
-        self.machine = snapshot.machine.clone().unwrap_or_default();
-        self.interfaces = snapshot.interfaces.clone();
     }
 
     /// Removes what the event before ended and takes in `event`.
+    #[inline]
     pub fn process(&mut self, event: &RawEvent<'_>) -> Current {
-        self.events += 1;
-        self.first_event_ts.get_or_insert(event.ts());
-        Current {
-            num: self.events,
-            tid: event.tid(),
-            has_thread: false,
-            fd_num: None,
-            name_changed: false,
-            skipped: false,
-            thread: None,
-            fds: None,
-            fd: -1,
+        if self.pending_exit.is_some() || self.pending_close.is_some() {
+            self.finish_previous(event.ts());
         }
+        self.events += 1;
+        Parser::run(self, event, self.events)
     }
 
     /// The thread of the event.
@@ -123,7 +132,8 @@ impl State {
         self.threads.get(current.thread?)
     }
 
-    /// The fd of the event: what it opened, used or closes.
+    /// The fd of the event: what it opened, used or closes. None if the event has nothing to do
+    /// with fds, or names one of which nothing is known.
     #[inline]
     pub fn event_fd(&self, current: &Current) -> Option<&Fd> {
         self.threads.get(current.fds?)?.fds.get(current.fd)
@@ -144,7 +154,7 @@ impl State {
         &self.interfaces
     }
 
-    /// Time of the first event, nanoseconds since the epoch.
+    /// Time of the first event that the machine itself caused, nanoseconds since the epoch.
     pub fn first_event_ts(&self) -> Option<u64> {
         self.first_event_ts
     }
@@ -160,5 +170,132 @@ impl State {
     #[inline]
     pub fn lineage_generation(&self) -> u32 {
         self.threads.lineage_generation()
+    }
+
+    /// Kills all remembered verdicts: the rules, or something that fields read beside these
+    /// tables, have changed.
+    pub fn forget_verdicts(&mut self) {
+        self.threads.touch_all();
+    }
+
+    /// Says that the stream is live: user and group events at its start are events like others.
+    pub fn end_preamble(&mut self) {
+        self.in_preamble = false;
+    }
+
+    // What parsers need.
+
+    /// Removes what the event before ended. `ts` is the time of the event that comes.
+    fn finish_previous(&mut self, ts: u64) {
+        if let Some(tid) = self.pending_exit.take() {
+            let slot = self.find_thread(tid);
+            let ptid = slot.and_then(|slot| self.threads.get(slot)).map_or(-1, |t| t.ptid);
+            self.exited.record(tid, ptid, ts);
+            if let Some(slot) = slot {
+                self.remove_thread(slot);
+            }
+        }
+        if let Some((tid, num)) = self.pending_close.take() {
+            let owner = self.find_thread(tid).and_then(|slot| self.threads.fds_of(slot));
+            let removed = owner
+                .and_then(|owner| self.threads.get_mut(owner))
+                .is_some_and(|thread| thread.fds.remove(num));
+            self.stats.n_removed_fds += u64::from(removed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn find_thread(&mut self, tid: i64) -> Option<Slot> {
+        if let Some((last, slot)) = self.last {
+            if last == tid {
+                self.stats.n_cached_thread_lookups += 1;
+                return Some(slot);
+            }
+        }
+        let slot = self.threads.find(tid);
+        match slot {
+            Some(slot) => {
+                self.stats.n_noncached_thread_lookups += 1;
+                self.last = Some((tid, slot));
+            }
+            None => self.stats.n_failed_thread_lookups += 1,
+        }
+        slot
+    }
+
+    /// The thread with this id; an unknown one gets an entry if there is room.
+    #[inline]
+    pub(crate) fn find_or_placeholder(&mut self, tid: i64) -> Option<Slot> {
+        self.find_thread(tid).or_else(|| {
+            if self.threads.len() >= self.limits.max_threads {
+                return None;
+            }
+            self.stats.n_added_threads += 1;
+            Some(self.threads.insert(Thread::placeholder(tid)))
+        })
+    }
+
+    /// Puts a thread into the table and joins it to its process and parent, if there is room.
+    pub(crate) fn insert_thread(&mut self, thread: Thread) -> Option<Slot> {
+        if self.threads.len() >= self.limits.max_threads {
+            self.stats.n_drops_full_threadtable += 1;
+            return None;
+        }
+        self.last = None;
+        self.stats.n_added_threads += 1;
+        let slot = self.threads.insert(thread);
+        self.threads.link(slot);
+        Some(slot)
+    }
+
+    /// Removes a thread that has exited or was replaced.
+    pub(crate) fn remove_thread(&mut self, slot: Slot) {
+        self.last = None;
+        let reaper_tid = self.threads.get(slot).map_or(-1, |t| t.reaper_tid);
+        let reaper = if reaper_tid > 0 { self.find_or_placeholder(reaper_tid) } else { None };
+        self.last = None;
+        self.stats.n_removed_threads += self.threads.remove(slot, reaper) as u64;
+    }
+
+    pub(crate) fn has_recently_exited(&self, tid: i64, ptid: i64, ts: u64) -> bool {
+        self.exited.contains(tid, ptid, ts)
+    }
+
+    /// The thread in whose table an fd of a thread is, if the fd is known.
+    #[inline]
+    pub(crate) fn find_fd(&mut self, thread: Slot, num: i64) -> Option<Slot> {
+        if num < 0 {
+            return None;
+        }
+        let owner = self.threads.fds_of(thread)?;
+        let known = self.threads.get(owner)?.fds.get(num).is_some();
+        self.stats.n_noncached_fd_lookups += u64::from(known);
+        self.stats.n_failed_fd_lookups += u64::from(!known);
+        known.then_some(owner)
+    }
+
+    /// Sets an fd of a thread; returns in whose table it is now.
+    pub(crate) fn insert_fd(&mut self, thread: Slot, num: i64, fd: Fd) -> Option<Slot> {
+        let owner = self.threads.fds_of(thread)?;
+        let table = &mut self.threads.get_mut(owner)?.fds;
+        if num < 0 {
+            return None;
+        }
+        if table.len() >= self.limits.max_fds && table.get(num).is_none() {
+            self.stats.n_drops_full_fdtable += 1;
+            return None;
+        }
+        self.stats.n_added_fds += u64::from(table.insert(num, fd));
+        Some(owner)
+    }
+
+    /// Whether rules are not to see an event. Notes the first ordinary event.
+    #[inline]
+    pub(crate) fn is_skipped(&mut self, event: &RawEvent<'_>, plan: &Plan) -> bool {
+        if !plan.meta {
+            self.first_event_ts.get_or_insert(event.ts());
+        }
+        self.in_preamble &= plan.preamble;
+        self.in_preamble || event.flags() & DUMP_STATE_ONLY != 0
     }
 }

@@ -1,6 +1,8 @@
 //! [`StateStats`]: counters of the tables, under the names of Falco's metrics.
 
 /// Counters since the start; `n_threads` and `n_fds` are what is there now.
+///
+/// Fds are looked up without a cache, so `n_cached_fd_lookups` stays 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // the names are those of the metrics
 pub struct StateStats {
@@ -21,8 +23,6 @@ pub struct StateStats {
     pub n_added_threads: u64,
     pub n_removed_threads: u64,
     pub n_drops_full_threadtable: u64,
-    pub n_missing_container_images: u64,
-    pub n_containers: u64,
-    /// Fds dropped because a process had too many (ours; Falco has no bound on events).
+    /// Fds dropped because a process had too many (ours; Falco drops them silently).
     pub n_drops_full_fdtable: u64,
 }

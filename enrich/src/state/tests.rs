@@ -1,0 +1,1 @@
+//! Stories: sequences of events and what they must leave behind.

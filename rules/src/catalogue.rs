@@ -243,6 +243,12 @@ pub trait Catalogue {
         None
     }
 
+    /// Every name that `evt.type` can be compared with: those of event types and those of system
+    /// calls that share the generic types. For describing rules, not for evaluating them.
+    fn event_names(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// All event types that this source can deliver.
     fn all_event_types(&self) -> EventTypes;
 
@@ -263,11 +269,11 @@ pub trait EventContext {
     /// has an fd record, even where [`Self::candidates`] has none to offer.
     fn value(&self, field: FieldId) -> Option<Value<'_>>;
 
-    /// The value as output shows it, in text or in JSON, where that differs from the one that
-    /// conditions compare: a data buffer is printable text, a formatted time is a number in JSON.
-    fn shown(&self, field: FieldId, json: bool) -> Option<Value<'_>> {
-        let _ = json;
-        self.value(field)
+    /// A number that JSON output shows instead of the value: formatted and zero-padded times are
+    /// plain nanoseconds there.
+    fn json_number(&self, field: FieldId) -> Option<u64> {
+        let _ = field;
+        None
     }
 
     /// For [`Comparison::AnyCandidate`], [`Comparison::EitherEnd`] and [`Comparison::HostName`]:

@@ -61,8 +61,7 @@ pub fn list_operators() -> &'static [&'static str] {
 /// Whether `op` is a string operator with a list modifier, such as `startswith oneof`.
 pub fn is_modified_operator(op: &str) -> bool {
     let Some((op, modifier)) = op.split_once(' ') else { return false };
-    MODIFIERS.contains(&modifier)
-        && (SYMBOL_OPS.contains(&op) || WORD_OPS.contains(&op))
+    MODIFIERS.contains(&modifier) && (SYMBOL_OPS.contains(&op) || WORD_OPS.contains(&op))
 }
 
 /// Names of the transformers, `val` first.

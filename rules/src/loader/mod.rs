@@ -5,14 +5,38 @@
 //! file may redefine a list that an earlier rule uses. Evaluation is not here ([`crate::ruleset`]),
 //! nor is finding and reading the files.
 
-use std::collections::BTreeSet;
+mod compile;
+mod context;
+mod decode;
+mod definitions;
+mod describe;
+mod exceptions;
+mod lists;
+pub mod macros;
+mod read;
+mod requirements;
+mod result;
+mod select;
+mod version;
 
-use crate::ast::Node;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::ast;
 use crate::catalogue::Catalogue;
 use crate::check::Checked;
 use crate::priority::Priority;
-use crate::ruleset::Ruleset;
+use crate::ruleset::{Ruleset, RulesetBuilder};
+use crate::schema;
 use crate::template::Template;
+use crate::yaml::{Documents, Node};
+use compile::{Compiled, compile};
+use context::{Context, File};
+use definitions::Definitions;
+use read::Reader;
+use result::LoadError;
+pub use result::{ErrorCode, LoadResult, WarningCode};
+pub use select::Selection;
 
 /// Version of the rule language that this loader implements; Falco's `required_engine_version` is
 /// compared with it.
@@ -72,7 +96,7 @@ pub struct Provider {
 }
 
 /// How to load.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LoaderOptions {
     /// Less severe rules are compiled and described, but never enabled.
     pub min_priority: Priority,
@@ -112,7 +136,7 @@ pub struct LoadedRule {
     /// Fields that its exceptions compare.
     pub exception_fields: BTreeSet<String>,
     /// The condition with lists, exceptions and macros resolved.
-    pub condition: Node,
+    pub condition: ast::Node,
     /// The condition compiled.
     pub checked: Checked,
 }
@@ -122,23 +146,12 @@ pub struct LoadedRule {
 pub struct LoadedExtraField {
     /// Key.
     pub key: String,
+    /// Text of the template.
+    pub text: String,
     /// Template of the value, beginning with `*`.
     pub template: Template,
     /// Whether the value is the field's typed value instead of the template's text.
     pub raw: bool,
-}
-
-/// Which rules to enable or disable, as `rules:` in the configuration says.
-#[derive(Clone, Copy, Debug)]
-pub enum Selection<'a> {
-    /// The rule of this name; all for the empty one.
-    Name(&'a str),
-    /// Rules whose name contains this.
-    Substring(&'a str),
-    /// Rules whose name matches this pattern, in which `*` stands for any text.
-    Wildcard(&'a str),
-    /// Rules with this tag.
-    Tag(&'a str),
 }
 
 /// The enabled rules of one source.
@@ -150,32 +163,76 @@ pub struct SourceRules {
     pub rules: Vec<usize>,
 }
 
-mod result;
-pub use result::{ErrorCode, LoadResult, WarningCode};
+/// The sources that there are.
+struct Sources<'s, 'c>(&'s mut [Source<'c>]);
+
+impl Sources<'_, '_> {
+    fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|source| source.name == name)
+    }
+
+    fn catalogue(&mut self, name: &str) -> Option<&mut dyn Catalogue> {
+        self.0.iter_mut().find(|source| source.name == name).map(|source| {
+            // Shortens the trait object's lifetime.
+            let catalogue: &mut dyn Catalogue = source.catalogue;
+            catalogue
+        })
+    }
+}
 
 /// Loads rule files one after the other.
 #[derive(Debug)]
 pub struct Loader {
     options: LoaderOptions,
-    rules: Vec<LoadedRule>,
+    definitions: Definitions,
+    compiled: Compiled,
 }
 
 impl Loader {
     /// Nothing loaded.
     pub fn new(options: LoaderOptions) -> Self {
-        Loader { options, rules: Vec::new() }
+        Loader { options, definitions: Definitions::default(), compiled: Compiled::default() }
     }
 
     /// Loads a file's `content` on top of what was loaded before. `name` is what messages call it.
-    /// On failure the rules loaded before stay, but later loads may fail too: Falco stops then.
+    ///
+    /// If the result is not successful, [`Loader::rules`] stays as it was before, but definitions
+    /// that came before the error are kept: Falco stops at the first bad file.
     pub fn load(&mut self, name: &str, content: &[u8], sources: &mut [Source<'_>]) -> LoadResult {
-        let _ = (content, sources, &self.options);
-        LoadResult::new(name)
+        let mut result = LoadResult::new(name);
+        let content = String::from_utf8_lossy(content).into_owned();
+        let file = Context::file(Arc::new(File { name: name.into(), content }));
+        if let Err(error) = self.read_and_compile(&file, &mut Sources(sources), &mut result) {
+            result.fail(error);
+        }
+        result
+    }
+
+    fn read_and_compile(
+        &mut self,
+        file: &Context,
+        sources: &mut Sources<'_, '_>,
+        result: &mut LoadResult,
+    ) -> Result<(), LoadError> {
+        let documents = Documents::parse(file.content()).map_err(|e| {
+            LoadError::new(ErrorCode::YamlParse, e.to_string(), &file.at_mark(e.mark))
+        })?;
+        let roots: Vec<Node<'_>> = documents.roots().collect();
+        if !roots.is_empty() {
+            let schema = schema::rules_file();
+            result.set_schema_findings(roots.iter().flat_map(|&r| schema.validate(r)).collect());
+        }
+        let mut reader = Reader { definitions: &mut self.definitions, sources, result };
+        for root in roots {
+            reader.document(root, file)?;
+        }
+        self.compiled = compile(&self.definitions, &self.options, sources, result)?;
+        Ok(())
     }
 
     /// Every compiled rule, in order of first definition, whether enabled or not.
     pub fn rules(&self) -> &[LoadedRule] {
-        &self.rules
+        &self.compiled.rules
     }
 
     /// Checks `required_plugin_versions` of all files against [`LoaderOptions::providers`].
@@ -183,23 +240,33 @@ impl Loader {
     /// # Errors
     /// Falco's message about the first requirement that is not fulfilled.
     pub fn check_required_plugins(&self) -> Result<(), String> {
-        Ok(())
+        requirements::check(&self.definitions.plugins, &self.options.providers)
     }
 
-    /// Enables or disables rules; those that are not severe enough stay disabled. Returns how many
-    /// rules match.
+    /// Enables or disables rules. Rules that are not severe enough stay disabled. Returns how many
+    /// rules the selection matches.
     pub fn select(&mut self, selection: Selection<'_>, enabled: bool) -> usize {
-        let _ = (selection, enabled);
-        0
+        let min_priority = self.options.min_priority;
+        let rules = self.compiled.rules.iter_mut();
+        let selected = rules.filter(|rule| selection.matches(&rule.name, &rule.tags));
+        selected.map(|rule| rule.enabled = enabled && rule.priority <= min_priority).count()
     }
 
     /// Compiles the enabled rules of a source into one program.
     pub fn ruleset(&self, source: &str) -> SourceRules {
-        let _ = source;
-        SourceRules { ruleset: crate::ruleset::RulesetBuilder::new().build(), rules: Vec::new() }
+        let mut builder = RulesetBuilder::new();
+        let mut rules = Vec::new();
+        for (i, rule) in self.compiled.rules.iter().enumerate() {
+            if rule.enabled && rule.source == source {
+                builder.add(&rule.checked);
+                rules.push(i);
+            }
+        }
+        SourceRules { ruleset: builder.build(), rules }
     }
 
-    /// What `-L` (no name) and `-l NAME` print as JSON.
+    /// What `-L` (no name) and `-l NAME` print as JSON; [`crate::describe::to_text`] makes the
+    /// text of it.
     ///
     /// # Errors
     /// If no rule of this name is loaded.
@@ -208,8 +275,7 @@ impl Loader {
         rule: Option<&str>,
         sources: &mut [Source<'_>],
     ) -> Result<serde_json::Value, UnknownRule> {
-        let _ = (rule, sources);
-        Ok(serde_json::Value::Null)
+        describe::describe(&self.definitions, &self.compiled, rule, &mut Sources(sources))
     }
 }
 

@@ -19,7 +19,7 @@ use falco_rules::catalogue::{Catalogue, EventTypes, Field, FieldError, FieldId, 
 pub(crate) use argument::Argument;
 use table::{INFOS, Key};
 
-use crate::render::BufferFormat;
+use falco_rules::render_value::BufferFormat;
 
 /// A field that something refers to: what to extract.
 #[derive(Debug)]
@@ -97,6 +97,10 @@ impl Catalogue for SyscallFields {
 
     fn event_types(&self, name: &str) -> Option<EventTypes> {
         names::event_types(name)
+    }
+
+    fn event_names(&self) -> Vec<&str> {
+        names::all_names()
     }
 
     fn all_event_types(&self) -> EventTypes {

@@ -26,6 +26,14 @@ pub(super) fn event_types(name: &str) -> Option<EventTypes> {
     (name == EventCode::GENERIC_X.info().name).then(EventTypes::empty)
 }
 
+/// Every name that [`event_types`] gives types for.
+pub(super) fn all_names() -> Vec<&'static str> {
+    let generic = |code: &EventCode| matches!(*code, EventCode::GENERIC_E | EventCode::GENERIC_X);
+    let events = EventCode::all().filter(|code| !generic(code)).map(|code| code.info().name);
+    let calls = SYSCALLS.iter().filter(|call| call.is_generic()).map(|call| call.name);
+    events.chain(calls).collect()
+}
+
 /// Every known event type.
 pub(super) fn all() -> EventTypes {
     EventCode::all().map(|code| code.0).collect()

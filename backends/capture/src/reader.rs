@@ -259,8 +259,14 @@ impl CaptureReader {
         let Some(rest) = len.checked_sub(TRAILER_LEN).filter(|&rest| rest >= HEADER_LEN) else {
             return Err(self.corrupt(4, &format!("a block has an impossible length of {len}")));
         };
+        let start = self.stream.offset();
         if self.stream.skip(rest) < rest || self.stream.fill(TRAILER_LEN) < TRAILER_LEN {
-            return Err(self.short("a block of unknown type"));
+            return Err(match self.short("a block of unknown type") {
+                SourceError::Truncated { name, what, .. } => {
+                    SourceError::Truncated { name, what, offset: start }
+                }
+                other => other,
+            });
         }
         if event::u32_at(self.stream.window(), 0) != Some(len as u32) {
             return Err(self.corrupt(0, &format!("a block ends with another length than {len}")));

@@ -1,4 +1,5 @@
 //! The converter against every step that libscap's own converter tests take.
+#![allow(clippy::unwrap_used)] // a panic is the report
 
 mod common;
 

@@ -99,6 +99,22 @@ pub fn is_initial_state(code: EventCode) -> bool {
     )
 }
 
+/// Whether an event is for the tables only and no rule ever sees it: a capture marks it so, or it
+/// is one of the enter events that are recorded just to complete or check their exit event.
+pub fn only_updates_state(event: &RawEvent<'_>) -> bool {
+    event.flags() & falco_event::raw::DUMP_STATE_ONLY != 0
+        || matches!(
+            event.code(),
+            EventCode::SYSCALL_OPEN_E
+                | EventCode::SYSCALL_OPENAT_2_E
+                | EventCode::SYSCALL_OPENAT2_E
+                | EventCode::SYSCALL_CREAT_E
+                | EventCode::SOCKET_CONNECT_E
+                | EventCode::SYSCALL_EXECVE_19_E
+                | EventCode::SYSCALL_EXECVEAT_E
+        )
+}
+
 /// A stream of events. Implementations validate everything that they hand out.
 pub trait Source {
     /// What this source can see.
@@ -116,15 +132,15 @@ pub trait Source {
     /// The consumer numbers what it is given: 1 for the first event, and one more for every
     /// further one, also for those that it does not evaluate:
     ///
-    /// * events with the flag [`DUMP_STATE_ONLY`](falco_event::raw::DUMP_STATE_ONLY) update the
-    ///   tables and are not evaluated, but count;
+    /// * events for which [`only_updates_state`] holds change the tables and are not evaluated, but count;
     /// * the events of [`is_initial_state`] with which a stream begins belong to its preamble:
     ///   they are not evaluated, but count. Those with which a *further* section begins
     ///   ([`Next::Snapshot`]) are neither evaluated nor counted, and numbers go on from the
     ///   section before;
     /// * what [`Stats`] counts as unknown or converted away was never given out and has no number.
     ///
-    /// (libsinsp: `sinsp::next`, `consume_initialstate_events`, `restart_capture`.)
+    /// (libsinsp: `sinsp::next`, `sinsp_evt_filter`, `consume_initialstate_events`,
+    /// `restart_capture`.)
     ///
     /// # Errors
     /// If the stream is broken; what was delivered before stays valid. After an error there is

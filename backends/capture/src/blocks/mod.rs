@@ -6,7 +6,7 @@
 //! below see bodies (padding included). Since format 1.2 the types are frozen: new fields are
 //! appended to an entry and found through the entry's length.
 
-pub mod cursor;
+pub(crate) mod cursor;
 pub mod event;
 pub mod fds;
 pub mod interfaces;

@@ -1,6 +1,7 @@
 //! What the tests of this crate share: a builder of captures byte by byte, a collector of what a
 //! reader gives out, and the way to the recorded material beside the repository.
 #![allow(dead_code)] // each test crate uses its part
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a panic or a line is the report
 
 use std::path::PathBuf;
 

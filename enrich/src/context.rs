@@ -46,8 +46,8 @@ impl EventContext for Context<'_> {
         self.extract(self.fields.resolved(field)?)
     }
 
-    fn shown(&self, field: FieldId, json: bool) -> Option<Value<'_>> {
-        self.extract_shown(self.fields.resolved(field)?, json)
+    fn json_number(&self, field: FieldId) -> Option<u64> {
+        self.number_in_json(self.fields.resolved(field)?)
     }
 
     fn candidates(&self, field: FieldId, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {

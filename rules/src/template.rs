@@ -184,9 +184,17 @@ impl Template {
     ) -> bool {
         for key in self.keys.iter().filter(|key| transformed || !key.transformed) {
             let operand = &key.operand;
-            let json = operand.value(ctx).map_or(serde_json::Value::Null, |value| {
-                to_json_with(&value, operand.result().ty, operand.print(), self.buffers)
-            });
+            let number = match operand {
+                Operand::Field(field) => ctx.json_number(field.id),
+                _ => None,
+            };
+            let json = match (number, operand.value(ctx)) {
+                (Some(number), _) => number.into(),
+                (None, None) => serde_json::Value::Null,
+                (None, Some(value)) => {
+                    to_json_with(&value, operand.result().ty, operand.print(), self.buffers)
+                }
+            };
             if json.is_null() && !self.tolerant {
                 return false;
             }

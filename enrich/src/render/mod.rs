@@ -12,5 +12,3 @@ pub(crate) mod net;
 pub(crate) mod number;
 pub(crate) mod params;
 pub(crate) mod time;
-
-pub use bytes::BufferFormat;

@@ -12,7 +12,8 @@ use falco_source::snapshot::L4Proto;
 use super::{bytes, flags, names, net, number, time};
 use crate::context::Context;
 use crate::fd::{Fd, FdType};
-use crate::fields::extract::{fd, paths};
+use crate::fields::extract::fd;
+use crate::parse::concatenate_paths;
 
 /// Text that is mostly borrowed.
 pub(crate) type Text<'a> = Cow<'a, [u8]>;
@@ -207,9 +208,9 @@ impl<'a> Param<'a> {
             Some(dirfd) if dirfd != AT_FDCWD => {
                 let dir = ctx.state.fd(thread, dirfd).map(|fd| &*fd.name).unwrap_or_default();
                 let slash: &[u8] = if dir.is_empty() || dir.ends_with(b"/") { b"" } else { b"/" };
-                paths::join(&[dir, slash].concat(), path)
+                concatenate_paths(&[dir, slash].concat(), path)
             }
-            _ => paths::join(ctx.state.cwd(thread), path),
+            _ => concatenate_paths(ctx.state.cwd(thread), path),
         };
         Some(Cow::Owned(joined))
     }

@@ -6,14 +6,12 @@ use falco_event::raw::{read_int, read_uint};
 use falco_event::{EventCode, ParamType};
 use falco_rules::value::Value;
 
-use super::paths::join;
 use super::{made, text};
 use crate::context::Context;
 use crate::fields::Argument;
-use crate::render::bytes;
-use crate::render::params::{AT_FDCWD, Param, Text};
+use crate::parse::concatenate_paths;
+use crate::render::params::{AT_FDCWD, Param};
 
-/// Fields of a structure whose type the language has no value for are given as bytes.
 impl<'a> Context<'a> {
     /// `evt.arg.NAME`, `evt.arg[N]`.
     #[inline]
@@ -38,16 +36,6 @@ impl<'a> Context<'a> {
         self.event.param(self.event.info().param_index("data")?)
     }
 
-    /// The data of an I/O event as output shows it.
-    pub(super) fn buffer_text(&self) -> Option<Text<'a>> {
-        let data = self.data()?;
-        if data.is_empty() {
-            // What the parameter itself shows; no data at all has length 0.
-            return Some(Cow::Borrowed(b""));
-        }
-        Some(Cow::Owned(bytes::text(data, self.fields.buffer_format())))
-    }
-
     /// `evt.abspath`: the absolute path that a call with a directory fd worked on.
     pub(super) fn absolute_path(&self, arg: &Argument) -> Option<Value<'a>> {
         let &Argument::Index(which) = arg else { return None };
@@ -70,7 +58,10 @@ impl<'a> Context<'a> {
             EventCode::SYSCALL_FCHOWNAT_X => ("dirfd", "pathname"),
             EventCode::SYSCALL_OPEN_BY_HANDLE_AT_X => {
                 let is_open = self.result().is_some_and(|fd| fd > 0);
-                return made(join(b"", is_open.then(|| self.param(3)).flatten()?.text()));
+                return made(concatenate_paths(
+                    b"",
+                    is_open.then(|| self.param(3)).flatten()?.text(),
+                ));
             }
             _ => return None,
         };
@@ -81,11 +72,11 @@ impl<'a> Context<'a> {
         }
         let path = path.text();
         if dir == AT_FDCWD || path.starts_with(b"/") {
-            return made(join(self.state.cwd(thread), path));
+            return made(concatenate_paths(self.state.cwd(thread), path));
         }
         match self.state.fd(thread, dir) {
-            Some(fd) => made(join(&[&fd.name[..], b"/"].concat(), path)),
-            None => made(join(b"<UNKNOWN>/", path)),
+            Some(fd) => made(concatenate_paths(&[&fd.name[..], b"/"].concat(), path)),
+            None => made(concatenate_paths(b"<UNKNOWN>/", path)),
         }
     }
 }

@@ -4,12 +4,12 @@ use falco_event::{EventCode, EventFlags};
 use falco_rules::value::Value;
 use falco_source::snapshot::L4Proto;
 
-use super::paths::join;
 use super::{boolean, int, made, text, uint};
 use crate::context::Context;
 use crate::fd::{Fd as OpenFd, FdFlags, FdType, Socket};
 use crate::fields::Argument;
 use crate::fields::table::Fd;
+use crate::parse::concatenate_paths;
 use crate::render::params::{AT_FDCWD, Text};
 use crate::thread::Thread;
 
@@ -128,7 +128,7 @@ impl<'a> Context<'a> {
                     return Some(name.into());
                 }
                 let dir = self.directory_of(self.event.i64(1)?, name);
-                Some(join(&dir, name).into())
+                Some(concatenate_paths(&dir, name).into())
             }
             EventCode::SYSCALL_OPEN_BY_HANDLE_AT_X => self.param(3).map(|path| path.text().into()),
             _ => Some(b""[..].into()),
@@ -279,13 +279,8 @@ fn letter_from_event(code: EventCode) -> u8 {
 pub(crate) fn transport(fd: &OpenFd) -> L4Proto {
     match fd.socket {
         Socket::Inet { proto: L4Proto::Raw, .. } => L4Proto::Raw,
-        Socket::Inet { .. } if !has_role(fd) => L4Proto::Na,
+        Socket::Inet { .. } if fd.has_no_role() => L4Proto::Na,
         Socket::Inet { proto, .. } | Socket::InetServer { proto, .. } => proto,
         Socket::None | Socket::Unix { .. } => L4Proto::Na,
     }
-}
-
-/// Whether it is known which side the process is on.
-pub(super) fn has_role(fd: &OpenFd) -> bool {
-    fd.flags.intersects(FdFlags::ROLE_CLIENT | FdFlags::ROLE_SERVER)
 }

@@ -3,10 +3,10 @@
 use falco_event::EventCode;
 use falco_rules::value::Value;
 
-use super::paths::join;
 use crate::context::Context;
 use crate::fd::FdType;
 use crate::fields::table::FsPath;
+use crate::parse::concatenate_paths;
 use crate::render::params::Text;
 
 /// What a path field asks for.
@@ -68,12 +68,12 @@ impl<'a> Context<'a> {
     fn resolved(&self, wanted: Wanted, path: &[u8]) -> Option<Vec<u8>> {
         let thread = self.thread?;
         if path.starts_with(b"/") {
-            return Some(join(b"", path));
+            return Some(concatenate_paths(b"", path));
         }
         let directory: Text<'_> = match self.event.code() {
             EventCode::SYSCALL_OPENAT_2_X | EventCode::SYSCALL_OPENAT2_X => {
                 let name = self.event_fd().map_or(&b"<UNKNOWN>"[..], |fd| &fd.name);
-                return Some(join(b"", name));
+                return Some(concatenate_paths(b"", name));
             }
             EventCode::SYSCALL_FCHOWNAT_X
             | EventCode::SYSCALL_FCHMODAT_X
@@ -87,7 +87,7 @@ impl<'a> Context<'a> {
             }
             _ => self.state.cwd(thread).into(),
         };
-        Some(join(&directory, path))
+        Some(concatenate_paths(&directory, path))
     }
 
     /// The event's descriptor as a directory, ending with `/`.

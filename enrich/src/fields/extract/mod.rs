@@ -12,7 +12,6 @@ mod fspath;
 mod generic;
 mod net;
 mod open;
-pub(crate) mod paths;
 mod process;
 mod relatives;
 mod user;
@@ -46,8 +45,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The value as output shows it.
-    pub(crate) fn extract_shown(&self, field: &'a Resolved, json: bool) -> Option<Value<'a>> {
+    /// Times, which are numbers in JSON however they are formatted in text.
+    pub(crate) fn number_in_json(&self, field: &'a Resolved) -> Option<u64> {
         match field.key {
             Key::Generic(
                 Generic::Time
@@ -56,13 +55,15 @@ impl<'a> Context<'a> {
                 | Generic::Datetime
                 | Generic::DatetimeS,
             )
-            | Key::Event(Event::Outputtime)
-                if json =>
-            {
-                Some(Value::Uint(self.event.ts()))
-            }
-            Key::Event(Event::Buffer) => self.buffer_text().map(Value::Text),
-            _ => self.extract(field),
+            | Key::Event(Event::Outputtime) => Some(self.event.ts()),
+            Key::Generic(
+                Generic::RawtimeNs | Generic::Reltime | Generic::ReltimeS | Generic::ReltimeNs,
+            )
+            | Key::Event(Event::LatencyNs | Event::DeltatimeNs) => match self.extract(field)? {
+                Value::Uint(n) => Some(n),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use falco_event::net::Endpoint;
 use falco_rules::value::Value;
 
-use super::fd::has_role;
 use super::{boolean, made, text, uint};
 use crate::context::Context;
 use crate::fd::{Fd as OpenFd, FdType, Socket};
@@ -28,7 +27,7 @@ impl<'a> Context<'a> {
             Fd::Cproto => match client(fd) {
                 Some(end) => service(end.port),
                 // A socket with a role that is no connection has an empty service.
-                None if has_role(fd) => text(b""),
+                None if !fd.has_no_role() => text(b""),
                 None => None,
             },
             Fd::Sproto => match (server_port(fd)?, &fd.socket) {
@@ -113,7 +112,7 @@ fn service<'a>(port: u16) -> Option<Value<'a>> {
 /// Both ends of a connection of which it is known who is the client.
 fn connection(fd: &OpenFd) -> Option<(Endpoint, Endpoint)> {
     match (fd.ty, &fd.socket) {
-        (FdType::Ipv4 | FdType::Ipv6, &Socket::Inet { src, dst, .. }) if has_role(fd) => {
+        (FdType::Ipv4 | FdType::Ipv6, &Socket::Inet { src, dst, .. }) if !fd.has_no_role() => {
             Some((src, dst))
         }
         _ => None,
@@ -126,7 +125,7 @@ fn client(fd: &OpenFd) -> Option<Endpoint> {
 
 /// The server's end: that of a connection, or a bound one that has a role.
 fn server(fd: &OpenFd) -> Option<Endpoint> {
-    server_port(fd).filter(|_| has_role(fd))
+    server_port(fd).filter(|_| !fd.has_no_role())
 }
 
 /// As [`server`]; for the port a bound socket needs no role.

@@ -1,167 +1,175 @@
-//! TODO
+//! Class `evt`: fields of every event ([`Generic`]) and of system calls ([`Event`]).
 
 use super::class;
 
 class! {
-    /// TODO
+    /// Fields of every event.
     Generic {
         Num "evt.num" Uint64 Id [] Event
-            "Sequence number of the event in this inspector, first event is 1 (so `evt.num=0` is the idiomatic \"never\"; the event-code analyser knows this and yields an empty code set)";
+            "Number of the event in the stream, from 1";
         Time "evt.time" CharBuf Na [] Event
-            "Local wall-clock time `HH:MM:SS.nnnnnnnnn` of the event";
+            "Time of day of the event in the local zone, `HH:MM:SS.nnnnnnnnn`";
         TimeS "evt.time.s" CharBuf Na [] Event
-            "Same without the fraction";
+            "Time of day of the event in the local zone, `HH:MM:SS`";
         TimeIso8601 "evt.time.iso8601" CharBuf Na [] Event
-            "UTC ISO-8601 with 9 fractional digits, offset written `+0000`";
+            "Date and time of the event in UTC, `YYYY-MM-DDTHH:MM:SS.nnnnnnnnn+0000`";
         Datetime "evt.datetime" CharBuf Na [] Event
-            "Local date + time with nanoseconds";
+            "Date and time of the event in the local zone, `YYYY-MM-DD HH:MM:SS.nnnnnnnnn`";
         DatetimeS "evt.datetime.s" CharBuf Na [] Event
-            "Local date + time, seconds resolution";
+            "Date and time of the event in the local zone, `YYYY-MM-DD HH:MM:SS`";
         Rawtime "evt.rawtime" AbsTime Dec [] Event
-            "Event timestamp, ns since epoch";
+            "Time of the event in nanoseconds since the epoch";
         RawtimeS "evt.rawtime.s" AbsTime Dec [] Event
-            "Whole-second part of the timestamp";
+            "Time of the event in whole seconds since the epoch";
         RawtimeNs "evt.rawtime.ns" AbsTime PaddedDec [] Event
-            "Sub-second remainder in ns";
+            "Nanoseconds of the event's time within its second";
         Reltime "evt.reltime" RelTime PaddedDec [] Event
-            "Ns since the first event seen by the inspector (printed zero-padded to at least 9 digits)";
+            "Nanoseconds since the first event of the stream";
         ReltimeS "evt.reltime.s" RelTime Dec [] Event
-            "Whole seconds of that offset";
+            "Whole seconds since the first event of the stream";
         ReltimeNs "evt.reltime.ns" RelTime PaddedDec [] Event
-            "Fractional remainder of that offset";
+            "Nanoseconds within the second of the time since the first event of the stream";
         Pluginname "evt.pluginname" CharBuf Na [] Event
-            "Name of the source plugin that emitted the event (plugin events only, plugin must be loaded)";
+            "Name of the plugin that made the event; only for events of plugins";
         Plugininfo "evt.plugininfo" CharBuf Na [] Event
-            "The plugin's own `event_to_string` rendering of the event";
+            "Summary of the event by the plugin that made it; only for events of plugins";
         Source "evt.source" CharBuf Na [] Event
-            "Event source name (`syscall` or plugin source); for the syscall inspector always `syscall`";
+            "Name of the event source, `syscall` for system calls";
         IsAsync "evt.is_async" Bool Na [] Event
-            "True for meta events (async/container/drop… class), not only ASYNCEVENT_E";
+            "Whether the event is none of the source's own but tells of something beside it \
+             (containers, users, drops)";
         Asynctype "evt.asynctype" CharBuf Na [] Event
-            "Async event name (e.g. `container`), absent on other events";
+            "Name of such an event, e.g. `container`; no value on others";
         Hostname "evt.hostname" CharBuf Na [] Event
-            "Host name recorded in machine info; overridable through env FALCO_HOSTNAME";
+            "Name of the host on which the event happened";
     }
 }
 
 class! {
-    /// TODO
+    /// Fields of system calls.
     Event {
         Latency "evt.latency" RelTime Dec [DEPRECATED] Event
-            "Deprecated: exit–enter delta; always 0 now that enter events are gone";
+            "Deprecated, always 0: nanoseconds between the enter and the exit of a system call";
         LatencyS "evt.latency.s" RelTime Dec [DEPRECATED] Event
-            "Deprecated: whole seconds of evt.latency";
+            "Deprecated, always 0: whole seconds of evt.latency";
         LatencyNs "evt.latency.ns" RelTime PaddedDec [DEPRECATED] Event
-            "Deprecated: fraction of evt.latency (10-digit padded)";
+            "Deprecated, always 0: nanoseconds within the second of evt.latency";
         LatencyQuantized "evt.latency.quantized" Uint64 Dec [HIDDEN DEPRECATED] Event
-            "Deprecated, hidden: log10 bucket of latency";
+            "Deprecated, always 0: order of magnitude of evt.latency";
         LatencyHuman "evt.latency.human" CharBuf Na [DEPRECATED] Event
-            "Deprecated: constant `0ns`";
+            "Deprecated, always `0ns`: evt.latency for readers";
         Deltatime "evt.deltatime" RelTime Dec [] Event
-            "Ns since the last evaluation of this very check instance (state is per occurrence in the filter/format, first result 0)";
+            "Nanoseconds since the last event on which this field was asked for; 0 at first";
         DeltatimeS "evt.deltatime.s" RelTime Dec [] Event
-            "Whole seconds of that delta";
+            "Whole seconds since the last event on which this field was asked for";
         DeltatimeNs "evt.deltatime.ns" RelTime PaddedDec [] Event
-            "Fraction of that delta";
+            "Nanoseconds within the second of the time since the last event on which this field \
+             was asked for";
         Outputtime "evt.outputtime" CharBuf Na [PRINT_ONLY] Event
-            "Print-only: time rendered in the global time format (sysdig legacy)";
+            "Time of the event as alerts begin with it";
         Dir "evt.dir" CharBuf Dir [DEPRECATED] Event
-            "Deprecated direction: `>` only for enter codes, `<` otherwise; rule using it raises a load warning";
+            "Deprecated: `>` for the enter of a system call, `<` for everything else";
         Type "evt.type" CharBuf Na [] Event
-            "Event name; for generic events the syscall name. Filter values are validated at compile time against known event/syscall/async names";
+            "Name of the event: that of the system call, or e.g. `switch`, `signaldeliver`, \
+             `container`";
         TypeIs "evt.type.is" Uint32 Na [ARG_REQUIRED] Event
-            "Boolean-as-number test of one event name given as dotted argument";
+            "1 if the event has the name given after the dot (evt.type.is.open), 0 otherwise";
         SyscallType "syscall.type" CharBuf Na [] Event
-            "Syscall name, absent on non-syscall events (generic events give the real syscall name)";
+            "Name of the system call; no value on other events";
         Category "evt.category" CharBuf Na [] Event
-            "Coarse class: other, file, net, `IPC` (upper case), memory, process, sleep, system, signal, user, time, processing, wait, scheduler, internal, unknown; I/O events give file/net/`ipc`/unknown from the fd type";
+            "Class of the event: file, net, IPC, memory, process, sleep, system, signal, user, \
+             time, processing, wait, scheduler, internal, other or unknown; input and output \
+             belong to the class of their descriptor (file, net, ipc, unknown)";
         Cpu "evt.cpu" Int16 Id [] Event
-            "CPU on which the event was captured";
+            "Number of the CPU on which the event happened";
         Args "evt.args" CharBuf Na [] Event
-            "All arguments rendered `name=value` joined by blanks";
+            "All arguments as `name=value`, joined by blanks";
         Arg "evt.arg" CharBuf Na [ARG_REQUIRED] Event
-            "One argument, by name (`evt.arg.flags`; bracketed names are rejected) or index (`evt.arg[0]`); resolved text (errno name, flag names, `<f>/path` for fds) preferred over raw; a success errno renders as `0`";
+            "One argument by name (evt.arg.flags) or number (evt.arg[0]), as text: names of flags \
+             and errors, `<f>/path` for descriptors, absolute paths";
         Rawarg "evt.rawarg" Dyn Na [ARG_REQUIRED NO_TRANSFORMER NO_RHS] Event
-            "One argument by name in its native type (type from the event table); `=` works, `in (…)` on non-string arguments never matches; printed raw (flags in hex without 0x)";
+            "One argument by name (evt.rawarg.fd) as it is: numbers as numbers, flags as bits";
         Info "evt.info" CharBuf Na [] Event
-            "Same as evt.args (internal events have special text)";
+            "The same as evt.args";
         Buffer "evt.buffer" ByteBuf Na [] Event
-            "Raw data buffer of I/O events (bytes, up to snaplen)";
+            "Data that the call read or wrote, as much of it as was captured";
         Buflen "evt.buflen" Uint64 Dec [] Event
-            "Number of bytes transferred (from res) for I/O events";
+            "Number of bytes that the call read or wrote";
         Res "evt.res" CharBuf Dec [] Event
-            "`SUCCESS`, or errno symbol such as `ENOENT`";
+            "`SUCCESS`, or the name of the error, e.g. `ENOENT`";
         Rawres "evt.rawres" Int64 Dec [] Event
-            "Numeric return value";
+            "Return value as a number";
         Failed "evt.failed" Bool Na [] Event
-            "Return value is an error";
+            "Whether the call failed";
         IsIo "evt.is_io" Bool Na [] Event
-            "Event reads or writes a descriptor (EF_READS/WRITES flags)";
+            "Whether the call reads from or writes to a descriptor";
         IsIoRead "evt.is_io_read" Bool Na [] Event
-            "Event reads from a descriptor";
+            "Whether the call reads from a descriptor";
         IsIoWrite "evt.is_io_write" Bool Na [] Event
-            "Event writes to a descriptor";
+            "Whether the call writes to a descriptor";
         IoDir "evt.io_dir" CharBuf Na [] Event
-            "Text `read` or `write` (upstream help says r/w, code returns words)";
+            "`read` or `write`; no value on calls that do neither";
         IsWait "evt.is_wait" Bool Na [] Event
-            "EF_WAITS event (poll, select, futex …)";
+            "Whether the call waits for something (poll, select, futex, …)";
         WaitLatency "evt.wait_latency" RelTime Dec [DEPRECATED] Event
-            "Deprecated: constant 0";
+            "Deprecated, always 0: nanoseconds that a call waited";
         IsSyslog "evt.is_syslog" Bool Na [] Event
-            "Write-type event on `/dev/log`";
+            "Whether the call writes to `/dev/log`";
         Count "evt.count" Uint32 Dec [] Event
-            "Constant 1";
+            "Always 1, for counting";
         CountError "evt.count.error" Uint32 Dec [] Event
-            "1 when the event failed";
+            "1 if the call failed, 0 if not";
         CountErrorFile "evt.count.error.file" Uint32 Dec [] Event
-            "1 when failed and file related";
+            "As evt.count.error, only on events about files";
         CountErrorNet "evt.count.error.net" Uint32 Dec [] Event
-            "1 when failed and network related";
+            "As evt.count.error, only on events about sockets";
         CountErrorMemory "evt.count.error.memory" Uint32 Dec [] Event
-            "1 when failed and memory related";
+            "As evt.count.error, only on events about memory";
         CountErrorOther "evt.count.error.other" Uint32 Dec [] Event
-            "1 when failed and in none of the three previous classes";
+            "As evt.count.error, only on events about none of files, sockets and memory";
         CountExit "evt.count.exit" Uint32 Dec [] Event
-            "1 for exit events";
+            "1 on the exit of a call; no value on others";
         CountProcinfo "evt.count.procinfo" Uint32 Dec [HIDDEN] Event
-            "Hidden: 1 for procinfo events of main threads";
+            "1 on process information of a main thread, 0 on all else";
         CountThreadinfo "evt.count.threadinfo" Uint32 Dec [HIDDEN] Event
-            "Hidden: 1 for procinfo events";
+            "1 on process information of any thread, 0 on all else";
         Around "evt.around" Uint64 Dec [FILTER_ONLY ARG_REQUIRED NO_TRANSFORMER NO_RHS] Event
-            "Filter-only window test: `evt.around[TS_ns] = D_ms`";
+            "Window of time: evt.around[T] = D holds from D milliseconds before to D after T, \
+             which is in nanoseconds since the epoch";
         Abspath "evt.abspath" CharBuf Na [ARG_REQUIRED] Event
-            "Absolute path computed from dirfd+name for *at syscalls (args `.src`, `.dst` for two-path calls; none = single path)";
+            "Absolute path on which a call with a directory descriptor worked; evt.abspath.src and \
+             evt.abspath.dst for calls with two";
         BuflenIn "evt.buflen.in" Uint64 Dec [HIDDEN] Event
-            "Hidden: buflen if input I/O";
+            "evt.buflen of calls that read";
         BuflenOut "evt.buflen.out" Uint64 Dec [HIDDEN] Event
-            "Hidden: buflen if output I/O";
+            "evt.buflen of calls that write";
         BuflenFile "evt.buflen.file" Uint64 Dec [HIDDEN] Event
-            "Hidden: buflen if file I/O";
+            "evt.buflen of calls on files";
         BuflenFileIn "evt.buflen.file.in" Uint64 Dec [HIDDEN] Event
-            "Hidden: buflen if file input";
+            "evt.buflen of calls that read from files";
         BuflenFileOut "evt.buflen.file.out" Uint64 Dec [HIDDEN] Event
-            "Hidden: buflen if file output";
+            "evt.buflen of calls that write to files";
         BuflenNet "evt.buflen.net" Uint64 Dec [HIDDEN] Event
-            "Hidden: buflen if network I/O";
+            "evt.buflen of calls on sockets";
         BuflenNetIn "evt.buflen.net.in" Uint64 Dec [HIDDEN] Event
-            "Hidden: buflen if network input";
+            "evt.buflen of calls that read from sockets";
         BuflenNetOut "evt.buflen.net.out" Uint64 Dec [HIDDEN] Event
-            "Hidden: buflen if network output";
+            "evt.buflen of calls that write to sockets";
         IsOpenRead "evt.is_open_read" Bool Na [] Event
-            "Open-family event opened with read intent (PPM_O_RDONLY bit)";
+            "Whether the call opened a file for reading";
         IsOpenWrite "evt.is_open_write" Bool Na [] Event
-            "Open-family event opened with write intent (PPM_O_WRONLY bit)";
+            "Whether the call opened a file for writing";
         InfraDockerName "evt.infra.docker.name" CharBuf Na [HIDDEN] Event
-            "Hidden legacy docker infra event name";
+            "Name of a docker event";
         InfraDockerContainerId "evt.infra.docker.container.id" CharBuf Na [HIDDEN] Event
-            "Hidden legacy docker infra container id";
+            "Id of the container that a docker event is about";
         InfraDockerContainerName "evt.infra.docker.container.name" CharBuf Na [HIDDEN] Event
-            "Hidden legacy docker infra container name";
+            "Name of the container that a docker event is about";
         InfraDockerContainerImage "evt.infra.docker.container.image" CharBuf Na [HIDDEN] Event
-            "Hidden legacy docker infra image";
+            "Image of the container that a docker event is about";
         IsOpenExec "evt.is_open_exec" Bool Na [] Event
-            "File created (open with O_CREAT/O_TMPFILE, creat) with any execute permission bit in mode";
+            "Whether the call asked for a new file that somebody may execute";
         IsOpenCreate "evt.is_open_create" Bool Na [] Event
-            "Open-family event that created the file (F_CREATED / O_CREAT semantics in flags)";
+            "Whether the call made the file that it opened";
     }
 }

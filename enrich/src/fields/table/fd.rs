@@ -1,119 +1,124 @@
-//! TODO
+//! Classes `fd` and `fdlist`: the descriptors that a call works on.
 
 use super::class;
 
 class! {
-    /// TODO
+    /// Fields of a descriptor.
     Fd {
         Num "fd.num" Int64 Id [] Event
-            "Descriptor number of the event (last fd of the thread; −1 when the open failed)";
+            "Number of the descriptor, -1 if the call that would have made it failed";
         Type "fd.type" CharBuf Dec [] Event
-            "File, directory, ipv4, ipv6, unix, pipe, event, signalfd, eventpoll, inotify, timerfd, netlink, bpf, userfaultfd, io_uring, memfd, pidfd (`<NA>` text otherwise)";
+            "Kind of the descriptor: file, directory, ipv4, ipv6, unix, pipe, event, signalfd, \
+             eventpoll, inotify, timerfd, netlink, bpf, userfaultfd, io_uring, memfd or pidfd; \
+             `<NA>` for others";
         Typechar "fd.typechar" CharBuf Dec [] Event
-            "One letter for the fd type; when no fdinfo exists it is derived from the event code (so failed opens still give `f`)";
+            "Kind of the descriptor as one letter: f file, d directory, 4 and 6 IP sockets, u unix \
+             socket and userfaultfd, p pipe, e event, s signalfd, l eventpoll, i inotify, t \
+             timerfd, n netlink, b bpf, r io_uring, m memfd, P pidfd, o other";
         Name "fd.name" CharBuf Na [] Event
-            "Full path, or `ip:port->ip:port` tuple, or unix path; for failed opens rebuilt from the event arguments";
+            "Full path of a file, `address:port->address:port` of a connection, or what else names \
+             the descriptor";
         Directory "fd.directory" CharBuf Na [] Event
-            "Dirname (files) or the directory itself; `/` when no other slash";
+            "Directory of the file, or the directory itself";
         Filename "fd.filename" CharBuf Na [] Event
-            "Basename; files only, absent when there is no fdinfo";
+            "Name of the file without its directory";
         Ip "fd.ip" IpAddr Na [FILTER_ONLY NO_TRANSFORMER NO_RHS] Event
-            "Either end address (filter-only). `=`/`in` either matches, `!=` both must differ";
+            "Address of either end of the socket: `=` holds if one end has it, `!=` if none has";
         Cip "fd.cip" IpAddr Na [] Event
-            "Client address (source of the connection)";
+            "Address of the client";
         Sip "fd.sip" IpAddr Na [] Event
-            "Server address (destination, or bound listening address)";
+            "Address of the server";
         Lip "fd.lip" IpAddr Na [] Event
-            "Address local to this host (by interface list; container aware)";
+            "Address on this host";
         Rip "fd.rip" IpAddr Na [] Event
-            "The other end";
+            "Address of the other host";
         Port "fd.port" Port Dec [FILTER_ONLY NO_TRANSFORMER NO_RHS] Event
-            "Either port (filter-only)";
+            "Port of either end of the socket: `=` holds if one end has it, `!=` if none has";
         Cport "fd.cport" Port Dec [] Event
-            "Client port";
+            "Port of the client";
         Sport "fd.sport" Port Dec [] Event
-            "Server port";
+            "Port of the server";
         Lport "fd.lport" Port Dec [] Event
-            "Local port";
+            "Port on this host";
         Rport "fd.rport" Port Dec [] Event
-            "Remote port";
+            "Port of the other host";
         L4proto "fd.l4proto" CharBuf Na [] Event
-            "Tcp, udp, icmp, raw; text `<NA>` when not a socket with known proto";
+            "Transport of the socket: tcp, udp, icmp or raw; `<NA>` for other descriptors";
         Sockfamily "fd.sockfamily" CharBuf Na [] Event
-            "`ip` or `unix`, absent otherwise";
+            "Family of the socket: `ip` or `unix`";
         IsServer "fd.is_server" Bool Na [] Event
-            "Listening socket, or destination address belongs to this host";
+            "Whether the socket listens, or its server end is on this host";
         Uid "fd.uid" CharBuf Na [] Event
-            "Tid and fd number concatenated";
+            "thread.tid and fd.num, one after the other";
         Containername "fd.containername" CharBuf Na [] Event
-            "Container id + `:` + fd.name";
+            "Id of the container and fd.name, joined by a colon";
         Containerdirectory "fd.containerdirectory" CharBuf Na [] Event
-            "Container id + `:` + directory";
+            "Id of the container and fd.directory, joined by a colon";
         Proto "fd.proto" Port Na [FILTER_ONLY NO_TRANSFORMER NO_RHS] Event
-            "Either end's service/port (filter-only)";
+            "Port of either end of the socket, by number";
         Cproto "fd.cproto" CharBuf Na [] Event
-            "Client port as service text (port number unless name resolution is on)";
+            "fd.cport as text";
         Sproto "fd.sproto" CharBuf Na [] Event
-            "Server port as service text (empty string for listening sockets)";
+            "fd.sport as text";
         Lproto "fd.lproto" CharBuf Na [] Event
-            "Local port as service text";
+            "fd.lport as text";
         Rproto "fd.rproto" CharBuf Na [] Event
-            "Remote port as service text";
+            "fd.rport as text";
         Net "fd.net" IpNet Na [FILTER_ONLY NO_TRANSFORMER NO_RHS] Event
-            "CIDR test on either end (filter-only)";
+            "Network of either end of the socket: `=` holds if one end is in it, `!=` if none is";
         Cnet "fd.cnet" IpNet Na [FILTER_ONLY NO_TRANSFORMER NO_RHS] Event
-            "CIDR test on client address";
+            "Network of the client";
         Snet "fd.snet" IpNet Na [FILTER_ONLY NO_TRANSFORMER NO_RHS] Event
-            "CIDR test on server address";
+            "Network of the server";
         Lnet "fd.lnet" IpNet Na [FILTER_ONLY NO_TRANSFORMER NO_RHS] Event
-            "CIDR test on local address";
+            "Network of the address on this host";
         Rnet "fd.rnet" IpNet Na [FILTER_ONLY NO_TRANSFORMER NO_RHS] Event
-            "CIDR test on remote address";
+            "Network of the other host";
         Connected "fd.connected" Bool Na [] Event
-            "Connect() has succeeded on the socket";
+            "Whether the socket is connected";
         NameChanged "fd.name_changed" Bool Na [] Event
-            "This event altered the fd name (e.g. new UDP peer)";
+            "Whether the event changed fd.name, e.g. because a datagram went to another host";
         CipName "fd.cip.name" CharBuf Na [NO_TRANSFORMER NO_RHS] Event
-            "DNS name for client address (filter resolves the RHS name and compares addresses)";
+            "Host name of the client";
         SipName "fd.sip.name" CharBuf Na [NO_TRANSFORMER NO_RHS] Event
-            "DNS name for server address";
+            "Host name of the server";
         LipName "fd.lip.name" CharBuf Na [NO_TRANSFORMER NO_RHS] Event
-            "DNS name for local address";
+            "Host name of the address on this host";
         RipName "fd.rip.name" CharBuf Na [NO_TRANSFORMER NO_RHS] Event
-            "DNS name for remote address";
+            "Host name of the other host";
         Dev "fd.dev" Int32 Hex [] Event
             "Device number of the file";
         DevMajor "fd.dev.major" Int32 Dec [] Event
-            "Major part";
+            "Major part of fd.dev";
         DevMinor "fd.dev.minor" Int32 Dec [] Event
-            "Minor part";
+            "Minor part of fd.dev";
         Ino "fd.ino" Int64 Dec [] Event
-            "Inode number";
+            "Inode number of the file";
         Nameraw "fd.nameraw" CharBuf Na [] Event
-            "Path as passed by the program, not made absolute (doubled slashes collapsed)";
+            "Path as the program gave it, doubled slashes removed";
         Types "fd.types" CharBuf Dec [LIST ARG_ALLOWED NO_RHS ARG_INDEX] Event
-            "List of distinct fd type strings open in the process; `[N]` = one-element list with type of fd N";
+            "Kinds of all descriptors of the process, each once; [N] is that of descriptor N alone";
         IsUpperLayer "fd.is_upper_layer" Bool Na [] Event
-            "File is on an overlayfs upper layer";
+            "Whether the file is in the upper, writable layer of an overlayfs";
         IsLowerLayer "fd.is_lower_layer" Bool Na [] Event
-            "File is on an overlayfs lower layer";
+            "Whether the file is in the lower layer of an overlayfs";
     }
 }
 
 class! {
-    /// TODO
+    /// Fields of the descriptors of a poll call.
     FdList {
         Nums "fdlist.nums" CharBuf Id [] Event
-            "Fd numbers in a poll/ppoll set";
+            "Numbers of the descriptors, joined by commas";
         Names "fdlist.names" CharBuf Na [] Event
-            "Fd names in the set";
+            "fd.name of the descriptors, joined by commas";
         Cips "fdlist.cips" CharBuf Na [] Event
-            "Client addresses in the set";
+            "fd.cip of the descriptors, joined by commas";
         Sips "fdlist.sips" CharBuf Na [] Event
-            "Server addresses in the set";
+            "fd.sip of the descriptors, joined by commas";
         Cports "fdlist.cports" CharBuf Dec [] Event
-            "Client ports in the set";
+            "fd.cport of the descriptors, joined by commas";
         Sports "fdlist.sports" CharBuf Dec [] Event
-            "Server ports in the set";
+            "fd.sport of the descriptors, joined by commas";
     }
 }

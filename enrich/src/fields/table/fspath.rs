@@ -1,29 +1,30 @@
-//! TODO
+//! Class `fs.path`, paths of calls that change the file system, and class `util`, which is for tests.
 
 use super::class;
 
 class! {
-    /// TODO
+    /// Fields of paths.
     FsPath {
         Name "fs.path.name" CharBuf Na [] Event
-            "Absolute path a single-path fs syscall worked on (mkdir*, rmdir, unlink*, open/openat/openat2, chmod family, chown family, quotactl, umount*)";
+            "Absolute path on which the call worked (mkdir, rmdir, unlink, open, chmod, chown, \
+             quotactl, umount and their kin)";
         Nameraw "fs.path.nameraw" CharBuf Na [] Event
-            "The path argument as given";
+            "The same path as the program gave it";
         Source "fs.path.source" CharBuf Na [] Event
-            "Absolute source of rename*/link*/symlink*/mount (see note on link/symlink swap)";
+            "Absolute path from which the call worked (rename, mount; for links, the new name)";
         Sourceraw "fs.path.sourceraw" CharBuf Na [] Event
-            "Raw source argument";
+            "The same path as the program gave it";
         Target "fs.path.target" CharBuf Na [] Event
-            "Absolute target of two-path calls";
+            "Absolute path to which the call worked (rename, mount; for links, what is linked to)";
         Targetraw "fs.path.targetraw" CharBuf Na [] Event
-            "Raw target argument";
+            "The same path as the program gave it";
     }
 }
 
 class! {
-    /// TODO
+    /// Fields for tests.
     Util {
         Cnt "util.cnt" Uint64 Id [HIDDEN] Event
-            "Counter incremented at every extraction (hidden class)";
+            "Number of times that this field was asked for";
     }
 }

@@ -1,189 +1,212 @@
-//! TODO
+//! Class `process`: the thread that made the call, its process and their relatives.
+//!
+//! Scopes are careful: what reads a thread other than the event's own or an ancestor's main thread
+//! (the process's main thread, a session leader), or what is not kept in the record, holds for the
+//! event only.
 
 use super::class;
 
 class! {
-    /// TODO
+    /// Fields of threads and processes.
     Process {
         Exe "proc.exe" CharBuf Na [] Process
-            "Argv[0] of the process";
+            "First argument of the program (argv[0])";
         Pexe "proc.pexe" CharBuf Na [] Lineage
-            "Argv[0] of the parent process";
+            "proc.exe of the parent process";
         Aexe "proc.aexe" CharBuf Na [ARG_ALLOWED NO_TRANSFORMER NO_RHS ARG_INDEX] Lineage
-            "Argv[0] of ancestor N; bare in a filter = any ancestor";
+            "proc.exe of an ancestor: [0] is the process, [1] its parent and so on; without a \
+             number, in a condition, of any ancestor";
         Exepath "proc.exepath" CharBuf Na [] Process
-            "Kernel-resolved path of the executable";
+            "Path of the program, as the kernel resolved it";
         Pexepath "proc.pexepath" CharBuf Na [] Lineage
-            "Exepath of the parent";
+            "proc.exepath of the parent process";
         Aexepath "proc.aexepath" CharBuf Na [ARG_ALLOWED NO_TRANSFORMER NO_RHS ARG_INDEX] Lineage
-            "Exepath of ancestor N; bare in a filter = any ancestor";
+            "proc.exepath of an ancestor: [0] is the process, [1] its parent and so on; without a \
+             number, in a condition, of any ancestor";
         Name "proc.name" CharBuf Na [] Process
-            "Task comm (≤15 chars + NUL)";
+            "Name of the process (the kernel's comm, at most 15 bytes)";
         Pname "proc.pname" CharBuf Na [] Lineage
-            "Comm of the parent process";
+            "proc.name of the parent process";
         Aname "proc.aname" CharBuf Na [ARG_ALLOWED NO_TRANSFORMER NO_RHS ARG_INDEX] Lineage
-            "Comm of ancestor N (`[0]` = the process itself); bare in a filter = any ancestor";
+            "proc.name of an ancestor: [0] is the process, [1] its parent and so on; without a \
+             number, in a condition, of any ancestor";
         Args "proc.args" CharBuf Na [ARG_ALLOWED ARG_INDEX] Process
-            "Argv[1..] joined by blanks; `[N]` = single argument counted from argv[1]; out of range gives empty string, not NA";
+            "Arguments of the program, the first excluded, joined by blanks; [N] is one of them, \
+             empty if there is no such one";
         Aargs "proc.aargs" CharBuf Na [ARG_ALLOWED ARG_INDEX] Lineage
-            "Args of ancestor N; bare = args of all ancestors joined by blanks (no \"any ancestor\" compare for this one)";
+            "proc.args of an ancestor: [0] is the process, [1] its parent and so on; without a \
+             number, of all ancestors together";
         Cmdline "proc.cmdline" CharBuf Na [] Process
-            "Comm + blank + args (not argv[0])";
+            "proc.name and proc.args, joined by a blank";
         Pcmdline "proc.pcmdline" CharBuf Na [] Lineage
-            "Cmdline of the parent";
+            "proc.cmdline of the parent process";
         Acmdline "proc.acmdline" CharBuf Na [ARG_ALLOWED NO_TRANSFORMER NO_RHS ARG_INDEX] Lineage
-            "Cmdline of ancestor N; bare in a filter = any ancestor";
+            "proc.cmdline of an ancestor: [0] is the process, [1] its parent and so on; without a \
+             number, in a condition, of any ancestor";
         Cmdnargs "proc.cmdnargs" Uint64 Dec [] Process
-            "Count of args (argv[0] excluded)";
+            "Number of arguments, the first excluded";
         Cmdlenargs "proc.cmdlenargs" Uint64 Dec [] Process
-            "Total bytes of args without separators";
+            "Bytes of all arguments, the first and the blanks between excluded";
         Exeline "proc.exeline" CharBuf Na [] Process
-            "Argv[0] + blank + args (trailing blank remains when no args)";
+            "proc.exe and proc.args, joined by a blank";
         Env "proc.env" CharBuf Na [ARG_ALLOWED ARG_KEY] Event
-            "Environment joined by blanks; `[NAME]` gives that variable (blanks trimmed; unset gives empty string, not NA)";
+            "Environment variables as `NAME=value`, joined by blanks; [NAME] is the value of one, \
+             empty if it is not set";
         Aenv "proc.aenv" CharBuf Na [ARG_ALLOWED NO_TRANSFORMER NO_RHS ARG_INDEX ARG_KEY] Event
-            "`[NAME]` first ancestor (≤20 levels) having it; `[N]` env of ancestor N; bare in a filter = any ancestor's whole environment";
+            "[NAME] is the variable of the nearest ancestor that has it, [N] proc.env of an \
+             ancestor; without either, in a condition, proc.env of any ancestor";
         Cwd "proc.cwd" CharBuf Na [] Event
-            "Working directory of the main thread, ends with `/`";
+            "Working directory, with a slash at its end";
         Loginshellid "proc.loginshellid" Int64 Id [] Event
-            "Pid of the highest ancestor whose comm ends in `sh`";
+            "Process id of the highest ancestor, the process included, whose name ends in `sh`";
         Tty "proc.tty" Uint32 Id [] Process
-            "Controlling tty device number, 0 if none";
+            "Device number of the controlling terminal, 0 if there is none";
         Pid "proc.pid" Int64 Id [] Event
-            "Process id (tgid) in the host namespace";
+            "Process id on the host";
         Ppid "proc.ppid" Int64 Id [] Lineage
-            "Pid of the parent process";
+            "proc.pid of the parent process";
         Apid "proc.apid" Int64 Id [ARG_ALLOWED NO_TRANSFORMER NO_RHS ARG_INDEX] Lineage
-            "Pid of ancestor N; bare in a filter = any ancestor; bare in output = the process itself";
+            "proc.pid of an ancestor: [0] is the process, [1] its parent and so on; without a \
+             number, in a condition, of any ancestor";
         Vpid "proc.vpid" Int64 Id [] Process
-            "Pid inside its own pid namespace (absent when −1)";
+            "Process id in the process's own pid namespace";
         Pvpid "proc.pvpid" Int64 Id [] Lineage
-            "Vpid of the parent";
+            "proc.vpid of the parent process";
         Sid "proc.sid" Int64 Id [] Process
             "Session id";
         Sname "proc.sname" CharBuf Na [] Event
-            "Comm of the session leader (empty string when not found)";
+            "proc.name of the session leader, empty if it is not known";
         SidExe "proc.sid.exe" CharBuf Na [] Event
-            "Argv[0] of the session leader";
+            "proc.exe of the session leader, empty if it is not known";
         SidExepath "proc.sid.exepath" CharBuf Na [] Event
-            "Exepath of the session leader";
+            "proc.exepath of the session leader, empty if it is not known";
         Vpgid "proc.vpgid" Int64 Id [] Process
-            "Process group id in its pid namespace";
+            "Process group id in the process's own pid namespace";
         VpgidName "proc.vpgid.name" CharBuf Na [] Event
-            "Comm of the (virtual) process-group leader";
+            "proc.name of the leader of the process group (found by proc.vpgid), empty if it is \
+             not known";
         VpgidExe "proc.vpgid.exe" CharBuf Na [] Event
-            "Argv[0] of that leader";
+            "proc.exe of the leader of the process group (found by proc.vpgid), empty if it is not \
+             known";
         VpgidExepath "proc.vpgid.exepath" CharBuf Na [] Event
-            "Exepath of that leader";
+            "proc.exepath of the leader of the process group (found by proc.vpgid), empty if it is \
+             not known";
         Pgid "proc.pgid" Int64 Id [] Process
-            "Process group id in host namespace";
+            "Process group id on the host";
         PgidName "proc.pgid.name" CharBuf Na [] Event
-            "Comm of the process-group leader";
+            "proc.name of the leader of the process group (found by proc.pgid), empty if it is not \
+             known";
         PgidExe "proc.pgid.exe" CharBuf Na [] Event
-            "Argv[0] of that leader";
+            "proc.exe of the leader of the process group (found by proc.pgid), empty if it is not \
+             known";
         PgidExepath "proc.pgid.exepath" CharBuf Na [] Event
-            "Exepath of that leader";
+            "proc.exepath of the leader of the process group (found by proc.pgid), empty if it is \
+             not known";
         Duration "proc.duration" RelTime Dec [] Event
-            "Ns since clone timestamp of the process; absent when the start is unknown (0)";
+            "Nanoseconds since the process was started; no value if that was not seen";
         PpidDuration "proc.ppid.duration" RelTime Dec [] Event
-            "Ns since the parent started (quirk: with unknown parent start the code falls through and yields the fd count)";
+            "Nanoseconds since the parent process was started";
         PidTs "proc.pid.ts" RelTime Dec [] Process
-            "Process start, epoch ns (absent if 0)";
+            "Start of the process in nanoseconds since the epoch; no value if it was not seen";
         PpidTs "proc.ppid.ts" RelTime Dec [] Lineage
-            "Parent start, epoch ns (0 allowed)";
+            "Start of the parent process in nanoseconds since the epoch, 0 if it was not seen";
         IsExeWritable "proc.is_exe_writable" Bool Na [] Process
-            "Exe file writable by the executing user";
+            "Whether the user that runs the program may write to its file";
         IsExeUpperLayer "proc.is_exe_upper_layer" Bool Na [] Process
-            "Exe lives in an overlayfs upper layer";
+            "Whether the program's file is in the upper, writable layer of an overlayfs";
         IsExeLowerLayer "proc.is_exe_lower_layer" Bool Na [] Process
-            "Exe lives in an overlayfs lower layer";
+            "Whether the program's file is in the lower layer of an overlayfs";
         IsExeFromMemfd "proc.is_exe_from_memfd" Bool Na [] Process
-            "Exe is a memfd";
+            "Whether the program's file exists in memory only (memfd)";
         IsSidLeader "proc.is_sid_leader" Bool Na [] Process
-            "Sid equals vpid";
+            "Whether the process leads its session";
         IsVpgidLeader "proc.is_vpgid_leader" Bool Na [] Process
-            "Vpgid equals vpid";
+            "Whether the process leads its process group (by proc.vpgid)";
         IsPgidLeader "proc.is_pgid_leader" Bool Na [] Event
-            "Pgid equals pid";
+            "Whether the process leads its process group (by proc.pgid)";
         ExeIno "proc.exe_ino" Int64 Dec [] Process
-            "Inode of the executable (absent if 0)";
+            "Inode number of the program's file";
         ExeInoCtime "proc.exe_ino.ctime" AbsTime Dec [] Process
-            "Ctime of the executable, epoch ns (absent if 0)";
+            "Last change of the program's inode in nanoseconds since the epoch";
         ExeInoMtime "proc.exe_ino.mtime" AbsTime Dec [] Process
-            "Mtime of the executable, epoch ns (absent if 0)";
+            "Last change of the program's content in nanoseconds since the epoch";
         ExeInoCtimeDurationProcStart "proc.exe_ino.ctime_duration_proc_start" AbsTime Dec [] Process
-            "Ns between exe ctime and process start (absent if 0)";
+            "Nanoseconds between the last change of the program's inode and the start of the \
+             process";
         ExeInoCtimeDurationPidnsStart "proc.exe_ino.ctime_duration_pidns_start" AbsTime Dec [] Process
-            "Ns between pid-namespace start and exe ctime, when ctime is later (absent if 0)";
+            "Nanoseconds between the start of the pid namespace and a later change of the \
+             program's inode";
         PidnsInitStartTs "proc.pidns_init_start_ts" Uint64 Dec [] Process
-            "Start of the pid-namespace init, epoch ns (absent if 0)";
+            "Start of the pid namespace in nanoseconds since the epoch";
         ThreadCapPermitted "thread.cap_permitted" CharBuf Na [] Process
-            "Permitted capability names joined by blanks";
+            "Names of the permitted capabilities, joined by blanks";
         ThreadCapInheritable "thread.cap_inheritable" CharBuf Na [] Process
-            "Inheritable capability names";
+            "Names of the inheritable capabilities, joined by blanks";
         ThreadCapEffective "thread.cap_effective" CharBuf Na [] Process
-            "Effective capability names";
+            "Names of the effective capabilities, joined by blanks";
         Fdopencount "proc.fdopencount" Uint64 Dec [] Event
-            "Number of fds known in the table";
+            "Number of open descriptors of the process";
         Fdlimit "proc.fdlimit" Int64 Dec [] Event
-            "RLIMIT_NOFILE (soft)";
+            "Number of descriptors that the process may open";
         Fdusage "proc.fdusage" Double Na [] Event
-            "Percentage of fdopencount over fdlimit";
+            "proc.fdopencount in percent of proc.fdlimit";
         Vmsize "proc.vmsize" Uint64 Dec [] Event
-            "Virtual size in kB at last sample (exec/page-fault/sched events)";
+            "Virtual memory of the process in kB, when last told";
         Vmrss "proc.vmrss" Uint64 Dec [] Event
-            "Resident set in kB";
+            "Resident memory of the process in kB, when last told";
         Vmswap "proc.vmswap" Uint64 Dec [] Event
-            "Swapped memory in kB";
+            "Swapped memory of the process in kB, when last told";
         ThreadPfmajor "thread.pfmajor" Uint64 Dec [] Event
-            "Major faults since start";
+            "Major page faults since the start of the thread, when last told";
         ThreadPfminor "thread.pfminor" Uint64 Dec [] Event
-            "Minor faults since start";
+            "Minor page faults since the start of the thread, when last told";
         ThreadTid "thread.tid" Int64 Id [] Event
-            "Thread id of the event";
+            "Thread id on the host";
         ThreadIsmain "thread.ismain" Bool Na [] Event
-            "Tid equals pid";
+            "Whether the thread is the main thread of its process";
         ThreadVtid "thread.vtid" Int64 Id [] Process
-            "Thread id in its pid namespace (absent when −1)";
+            "Thread id in the thread's own pid namespace";
         ThreadNametid "thread.nametid" CharBuf Na [HIDDEN] Event
-            "Hidden: comm followed by tid";
+            "proc.name and thread.tid, one after the other";
         ThreadExectime "thread.exectime" RelTime Dec [] Event
-            "On switch events: ns since the previous switch on that CPU, otherwise 0";
+            "On switch events, nanoseconds since the last switch on the same CPU; 0 on others";
         ThreadTotexectime "thread.totexectime" RelTime Dec [] Event
-            "Running sum of thread.exectime per thread";
+            "Sum of thread.exectime of the thread since the first event";
         ThreadCgroups "thread.cgroups" CharBuf Na [] Process
-            "All cgroups as `subsys=path` joined by blanks";
+            "All control groups as `subsystem=path`, joined by blanks";
         ThreadCgroup "thread.cgroup" CharBuf Na [ARG_REQUIRED] Process
-            "Path of one cgroup subsystem, dotted argument only (`thread.cgroup.cpuacct`; letters and `_`)";
+            "Path of the control group of one subsystem, named after the dot \
+             (thread.cgroup.cpuacct)";
         Nthreads "proc.nthreads" Uint64 Dec [] Event
-            "Live threads in the group including leader";
+            "Number of living threads of the process, the main one included";
         Nchilds "proc.nchilds" Uint64 Dec [] Event
-            "Live non-leader threads";
+            "Number of living threads of the process, the main one excluded";
         ThreadCpu "thread.cpu" Double Na [] Event
-            "% CPU in last second, only on procinfo events";
+            "CPU use of the thread in the last second, in percent; only on process information \
+             events";
         ThreadCpuUser "thread.cpu.user" Double Na [] Event
             "User part of thread.cpu";
         ThreadCpuSystem "thread.cpu.system" Double Na [] Event
             "System part of thread.cpu";
         ThreadVmsize "thread.vmsize" Uint64 Dec [] Event
-            "Vmsize for main thread, 0 for others (kB)";
+            "proc.vmsize on the main thread, 0 on others";
         ThreadVmrss "thread.vmrss" Uint64 Dec [] Event
-            "Vmrss for main thread, 0 for others (kB)";
+            "proc.vmrss on the main thread, 0 on others";
         ThreadVmsizeB "thread.vmsize.b" Uint64 Dec [HIDDEN] Event
-            "Hidden: vmsize in bytes";
+            "thread.vmsize in bytes";
         ThreadVmrssB "thread.vmrss.b" Uint64 Dec [HIDDEN] Event
-            "Hidden: vmrss in bytes";
+            "thread.vmrss in bytes";
         StdinType "proc.stdin.type" CharBuf Na [] Event
-            "Type string of fd 0";
+            "fd.type of descriptor 0";
         StdoutType "proc.stdout.type" CharBuf Na [] Event
-            "Type string of fd 1";
+            "fd.type of descriptor 1";
         StderrType "proc.stderr.type" CharBuf Na [] Event
-            "Type string of fd 2";
+            "fd.type of descriptor 2";
         StdinName "proc.stdin.name" CharBuf Na [] Event
-            "Name of fd 0";
+            "fd.name of descriptor 0";
         StdoutName "proc.stdout.name" CharBuf Na [] Event
-            "Name of fd 1";
+            "fd.name of descriptor 1";
         StderrName "proc.stderr.name" CharBuf Na [] Event
-            "Name of fd 2";
+            "fd.name of descriptor 2";
     }
 }

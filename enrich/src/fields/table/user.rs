@@ -1,31 +1,33 @@
-//! TODO
+//! Classes `user` and `group`: credentials. Names change with the user tables, which count as the
+//! lineage.
 
 use super::class;
 
 class! {
-    /// TODO
+    /// Fields of users.
     User {
         Uid "user.uid" Uint32 Id [] Process
-            "Effective uid of the thread";
+            "Effective user id of the thread";
         Name "user.name" CharBuf Na [] Lineage
-            "User name looked up from passwd (HOST_ROOT or container rootfs); literal `<NA>` text when unknown, so the field always \"exists\"";
+            "Name of the user, `<NA>` if it is not known";
         Homedir "user.homedir" CharBuf Na [] Lineage
-            "Home directory, `<NA>` text if unknown";
+            "Home directory of the user, `<NA>` if it is not known";
         Shell "user.shell" CharBuf Na [] Lineage
-            "Login shell, `<NA>` text if unknown";
+            "Login shell of the user, `<NA>` if it is not known";
         Loginuid "user.loginuid" Int64 Id [] Process
-            "Audit login uid; −1 when unset (UINT32_MAX)";
+            "User id with which the session logged in (the kernel's audit id), -1 if there was no \
+             login";
         Loginname "user.loginname" CharBuf Na [] Lineage
-            "Name for loginuid, `<NA>` text when unknown";
+            "Name of that user, `<NA>` if it is not known";
     }
 }
 
 class! {
-    /// TODO
+    /// Fields of groups.
     Group {
         Gid "group.gid" Uint32 Id [] Process
-            "Effective gid of the thread";
+            "Effective group id of the thread";
         Name "group.name" CharBuf Na [] Lineage
-            "Group name (`root` for gid 0 without lookup, `<NA>` text when unknown)";
+            "Name of the group, `<NA>` if it is not known";
     }
 }

@@ -13,6 +13,8 @@ use crate::record::{Bytes, empty};
 #[allow(missing_docs)] // the variants are the names of fd.type
 pub enum FdType {
     Unknown,
+    /// What a memfd_create that failed leaves behind in Falco.
+    Uninitialized,
     File,
     Directory,
     Ipv4,
@@ -227,15 +229,11 @@ impl FdTable {
         fd.map(Arc::make_mut)
     }
 
-    /// Sets the fd of this number; whether it is a further one, not a replacement. Negative
-    /// numbers are no fds and are ignored.
+    /// Sets the fd of this number; whether it is a further one, not a replacement.
     pub fn insert(&mut self, num: i64, fd: Fd) -> bool {
-        if num < 0 {
-            return false;
-        }
         let fd = Arc::new(fd);
         let fds = Arc::make_mut(self.fds.get_or_insert_default());
-        let old = if num < DENSE {
+        let old = if (0..DENSE).contains(&num) {
             let at = num as usize;
             if at >= fds.dense.len() {
                 fds.dense.resize(at + 1, None);
@@ -331,15 +329,14 @@ mod tests {
     #[test]
     fn dense_and_sparse_numbers_behave_alike() {
         let mut t = FdTable::default();
-        for num in [0, 1, 1023, 1024, 1 << 40] {
+        for num in [0, 1, 1023, 1024, 1 << 40, -22] {
             assert!(t.insert(num, file("a")));
             assert!(!t.insert(num, file("b")));
             assert_eq!(t.get(num).map(|f| &*f.name), Some(&b"b"[..]));
         }
-        assert_eq!(t.len(), 5);
-        assert!(!t.insert(-1, file("no")));
+        assert_eq!(t.len(), 6);
         assert!(t.get(-1).is_none());
-        assert!(t.remove(1 << 40) && t.remove(0) && !t.remove(0));
+        assert!(t.remove(1 << 40) && t.remove(-22) && t.remove(0) && !t.remove(0));
         assert_eq!(t.len(), 3);
         t.retain(|n, _| n != 1023);
         assert_eq!(t.iter().map(|(n, _)| n).collect::<Vec<_>>(), [1, 1024]);

@@ -74,8 +74,13 @@ impl Parser<'_, '_> {
         self.add_fd(num, fd);
     }
 
+    /// One that failed leaves an entry under its error, as in Falco.
     pub(super) fn memfd_create(&mut self) {
-        let Some(num) = self.returned_fd() else { return };
+        let Some(num) = self.res() else { return };
+        if num < 0 {
+            self.add_fd(num, Fd::new(FdType::Uninitialized));
+            return;
+        }
         let mut fd = Fd::named(FdType::Memfd, bytes(self.text(1)));
         fd.open_flags = self.u32(2);
         self.add_fd(num, fd);

@@ -148,7 +148,7 @@ impl<'s, 'e> Parser<'s, 'e> {
         };
         let mut fd_num = None;
         if let Some(thread) = thread.and_then(|slot| state.threads.get_mut(slot)) {
-            fd_num = Some(thread.lastevent_fd).filter(|&num| num >= 0);
+            fd_num = Some(thread.lastevent_fd);
             if plan.finds != Finds::Nothing {
                 if !plan.enter && !thread.enter.is_empty() {
                     forget_enter(thread);

@@ -57,7 +57,7 @@ pub struct Current {
     pub tid: i64,
     /// Whether the thread table has an entry for it (a placeholder counts).
     pub has_thread: bool,
-    /// The fd that the event named or made, if any (`fd.num`): the thread's last event fd. It need
+    /// The thread's last event fd (`fd.num`): what the event named or made, −1 if neither. It need
     /// not be known.
     pub fd_num: Option<i64>,
     /// The fd's name changed by this event (`fd.name_changed`).
@@ -278,9 +278,6 @@ impl State {
     pub(crate) fn insert_fd(&mut self, thread: Slot, num: i64, fd: Fd) -> Option<Slot> {
         let owner = self.threads.fds_of(thread)?;
         let table = &mut self.threads.get_mut(owner)?.fds;
-        if num < 0 {
-            return None;
-        }
         if table.len() >= self.limits.max_fds && table.get(num).is_none() {
             self.stats.n_drops_full_fdtable += 1;
             return None;

@@ -23,6 +23,7 @@ use falco_source::{Next, Source};
 use serde_json::{Map, Value};
 
 use crate::cli::EventsOptions;
+use crate::local_users;
 use crate::progress::ProgressLine;
 use crate::signals::Stop;
 use crate::suggest;
@@ -62,7 +63,9 @@ fn print_events(
     out: &mut dyn Write,
 ) -> Result<()> {
     let mut state = State::new(Limits::default());
-    state.restore(&source.start()?);
+    let mut snapshot = source.start()?;
+    local_users::complete(&mut snapshot);
+    state.restore(&snapshot);
     let mut scratch = filter.map(Ruleset::scratch);
     // On a terminal the events themselves show the progress.
     let mut progress = (!io::stdout().is_terminal()).then(ProgressLine::new);
@@ -72,7 +75,8 @@ fn print_events(
     while left > 0 && !stop.requested() {
         let event = match source.next()? {
             Next::Event(event) => event,
-            Next::Snapshot(snapshot) => {
+            Next::Snapshot(mut snapshot) => {
+                local_users::complete(&mut snapshot);
                 state.restore(&snapshot);
                 continue;
             }
@@ -216,7 +220,7 @@ impl Column {
     fn text(&self, ctx: &impl EventContext, out: &mut Vec<u8>) {
         match &self.kind {
             ColumnKind::Field { id, ty, print } => {
-                let value = ctx.shown(*id, false);
+                let value = ctx.value(*id);
                 if !value.is_some_and(|value| write_text(&value, *ty, *print, out)) {
                     out.extend_from_slice(b"<NA>");
                 }
@@ -230,7 +234,8 @@ impl Column {
     fn json(&self, ctx: &impl EventContext) -> Value {
         match &self.kind {
             ColumnKind::Field { id, ty, print } => {
-                ctx.shown(*id, true).map_or(Value::Null, |value| to_json(&value, *ty, *print))
+                let value = || ctx.value(*id).map(|value| to_json(&value, *ty, *print));
+                ctx.json_number(*id).map(Value::from).or_else(value).unwrap_or(Value::Null)
             }
             ColumnKind::Template(template) => {
                 let mut values = Map::new();

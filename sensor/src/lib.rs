@@ -19,6 +19,7 @@ mod engine;
 mod events_cmd;
 mod list;
 mod list_events;
+mod local_users;
 mod log;
 mod outputs;
 mod progress;

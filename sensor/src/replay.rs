@@ -15,6 +15,7 @@ use falco_rules::ruleset::Matching;
 use falco_source::{Next, Source, Stats};
 
 use crate::alert::AlertFormatter;
+use crate::local_users;
 use crate::outputs::Output;
 use crate::progress::ProgressLine;
 use crate::signals::Stop;
@@ -83,7 +84,9 @@ impl Replay<'_> {
 
     fn process(&mut self, outcome: &mut Outcome, progress: &mut ProgressLine) -> Result<()> {
         let mut state = State::new(self.limits);
-        state.restore(&self.source.start()?);
+        let mut snapshot = self.source.start()?;
+        local_users::complete(&mut snapshot);
+        state.restore(&snapshot);
         let ruleset = &self.program.ruleset;
         let wanted = ruleset.event_types();
         let mut scratch = ruleset.scratch();
@@ -93,7 +96,8 @@ impl Replay<'_> {
         while !self.stop.requested() {
             let event = match self.source.next() {
                 Ok(Next::Event(event)) => event,
-                Ok(Next::Snapshot(snapshot)) => {
+                Ok(Next::Snapshot(mut snapshot)) => {
+                    local_users::complete(&mut snapshot);
                     state.restore(&snapshot);
                     continue;
                 }

@@ -49,7 +49,7 @@ fn snapshot() -> Snapshot {
         root: b"/".to_vec(),
         ..Thread::default()
     };
-    let init = Thread { tid: 1, pid: 1, comm: b"init".to_vec(), ..thread.clone() };
+    let init = Thread { tid: 1, pid: 1, ptid: 0, comm: b"init".to_vec(), ..thread.clone() };
     Snapshot {
         machine: Some(Machine { cpus: 2, hostname: b"node1".to_vec(), ..Machine::default() }),
         users: vec![User { name: b"root".to_vec(), ..User::default() }],

@@ -1,14 +1,18 @@
-//! Makes the corpora that fuzzing starts from: `seeds FOLDER` writes `FOLDER/TARGET/NAME`.
+//! Makes the corpora that fuzzing starts from: `seeds FOLDER [CAPTURES]` writes
+//! `FOLDER/TARGET/NAME`.
 //!
-//! Everything is made here or comes from what the project ships, so every machine starts equal.
+//! Everything is made here or comes from what the project ships; further captures are taken from
+//! the folder CAPTURES if that is there.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use falco_capture::{CaptureReader, CaptureWriter, Compression};
 use falco_event::{EventBuilder, EventCode, ParamType};
 use falco_fuzz::framing;
 use falco_source::{Next, Snapshot, Source};
+use flate2::read::MultiGzDecoder;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -17,11 +21,17 @@ const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sensor/demo");
 /// Events of the demo that make one seed: small inputs are mutated faster.
 const SEQUENCE: usize = 24;
 
+/// Longest input that is worth starting from, in bytes: as `-max_len` of `cargo xtask fuzz`.
+const MAX_LEN: usize = 16384;
+
 fn main() -> Result {
-    let folder = std::env::args().nth(1).ok_or("usage: seeds FOLDER")?;
+    let folder = std::env::args().nth(1).ok_or("usage: seeds FOLDER [CAPTURES]")?;
     let corpus = Path::new(&folder);
     events(corpus)?;
-    captures(corpus)?;
+    demo(corpus)?;
+    if let Some(captures) = std::env::args().nth(2) {
+        recorded(corpus, Path::new(&captures))?;
+    }
     rules(corpus)?;
     conditions(corpus)
 }
@@ -84,8 +94,33 @@ fn sample(ty: ParamType) -> &'static [u8] {
     }
 }
 
-/// Small captures in both compressions, and the demo's events in pieces.
-fn captures(corpus: &Path) -> Result {
+/// Captures of others, each unpacked whole and as a sequence of events.
+fn recorded(corpus: &Path, folder: &Path) -> Result {
+    let Ok(files) = folder.read_dir() else { return Ok(()) };
+    for file in files {
+        let path = file?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut capture = Vec::new();
+        MultiGzDecoder::new(&fs::read(&path)?[..]).read_to_end(&mut capture)?;
+        if capture.len() > MAX_LEN {
+            continue;
+        }
+        save(corpus, "capture_reader", &name, &capture)?;
+        let mut sequence = Vec::new();
+        let mut reader = CaptureReader::from_bytes(name.clone(), capture);
+        reader.start()?;
+        while let Ok(next @ (Next::Event(_) | Next::Snapshot(_))) = reader.next() {
+            if let Next::Event(event) = next {
+                framing::encode(&event, &mut sequence);
+            }
+        }
+        save(corpus, "event_decoder", &name, &sequence)?;
+    }
+    Ok(())
+}
+
+/// The demo in small captures, in both compressions, and its events in sequences.
+fn demo(corpus: &Path) -> Result {
     let mut reader = CaptureReader::open(format!("{DEMO}/demo.scap"))?;
     let snapshot = reader.start()?;
     let mut capture = CaptureWriter::new(Vec::new(), Compression::None);

@@ -11,7 +11,7 @@ fuzz_target!(|data: &[u8]| {
     let node = match parser::parse(text) {
         Ok(node) => node,
         Err(error) => {
-            assert!(error.pos.index as usize <= text.len(), "{error}");
+            assert!(error.pos.index <= text.len(), "{error}");
             return;
         }
     };

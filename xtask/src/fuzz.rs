@@ -13,18 +13,10 @@ use crate::{Result, deny, process};
 
 const VERSION: &str = "0.13.2";
 
-/// A target, and where more inputs to start from may lie.
-struct Target {
-    name: &'static str,
-    seeds: &'static str,
-}
+const TARGETS: [&str; 4] = ["capture_reader", "event_decoder", "rules_loader", "condition_parser"];
 
-const TARGETS: &[Target] = &[
-    Target { name: "capture_reader", seeds: "../shared/conformance/fields" },
-    Target { name: "event_decoder", seeds: "" },
-    Target { name: "rules_loader", seeds: "../shared/rules" },
-    Target { name: "condition_parser", seeds: "" },
-];
+/// Captures recorded from Falco's tests: more inputs to start from, where they are at hand.
+const RECORDED: &str = "../shared/conformance/fields";
 
 /// Fuzzes one target or all, as many at a time as there are cores.
 pub fn run(args: &[String]) -> Result {
@@ -33,11 +25,11 @@ pub fn run(args: &[String]) -> Result {
     deny::install("fuzz", "cargo-fuzz", VERSION)?;
     process::run(&mut process::cargo(&["fuzz", "build", "--sanitizer", "none"]))?;
     let mut seeds = process::cargo(&["run", "--quiet", "--manifest-path", "fuzz/Cargo.toml"]);
-    process::run(seeds.args(["--example", "seeds", "--", "fuzz/corpus"]))?;
+    process::run(seeds.args(["--example", "seeds", "--", "fuzz/corpus", RECORDED]))?;
 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     for batch in chosen.chunks(cores) {
-        println!("{} s each: {}", seconds, names(batch));
+        println!("{seconds} s each: {}", batch.join(", "));
         let running = batch.iter().map(|t| start(t, seconds)).collect::<Result<Vec<_>>>()?;
         for (target, (child, log)) in batch.iter().zip(running) {
             finish(target, child, &log)?;
@@ -46,8 +38,8 @@ pub fn run(args: &[String]) -> Result {
     Ok(())
 }
 
-fn options(args: &[String]) -> Result<(Vec<&'static Target>, u32)> {
-    let mut chosen: Vec<_> = TARGETS.iter().collect();
+fn options(args: &[String]) -> Result<(Vec<&'static str>, u32)> {
+    let mut chosen = TARGETS.to_vec();
     let mut seconds = 60;
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -55,30 +47,28 @@ fn options(args: &[String]) -> Result<(Vec<&'static Target>, u32)> {
             let number = args.next().and_then(|n| n.parse().ok());
             seconds = number.ok_or("--seconds wants a whole number")?;
         } else {
-            chosen.retain(|t| t.name == arg);
+            chosen.retain(|t| t == arg);
         }
     }
     if chosen.is_empty() {
-        return Err(format!("the targets are: {}", names(&TARGETS.iter().collect::<Vec<_>>())));
+        return Err(format!("the targets are: {}", TARGETS.join(", ")));
     }
     Ok((chosen, seconds))
 }
 
-fn names(targets: &[&Target]) -> String {
-    targets.iter().map(|t| t.name).collect::<Vec<_>>().join(", ")
-}
-
 /// Starts a target; what it prints goes to the returned file.
-fn start(target: &Target, seconds: u32) -> Result<(Child, PathBuf)> {
-    let corpus = format!("fuzz/corpus/{}", target.name);
-    let mut fuzz = process::cargo(&["fuzz", "run", "--sanitizer", "none", target.name, &corpus]);
-    if !target.seeds.is_empty() && process::root().join(target.seeds).is_dir() {
-        fuzz.arg(target.seeds);
-    }
+fn start(target: &str, seconds: u32) -> Result<(Child, PathBuf)> {
+    let mut fuzz = process::cargo(&["fuzz", "run", "--sanitizer", "none", target]);
     // Hostile input may not make us slow or large either: seconds and megabytes an input.
-    fuzz.args(["--", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]);
+    fuzz.args([
+        "--",
+        "-timeout=10",
+        "-rss_limit_mb=1024",
+        "-print_final_stats=1",
+        "-max_len=16384",
+    ]);
     fuzz.arg(format!("-max_total_time={seconds}"));
-    let log = process::root().join("fuzz/target").join(format!("{}.log", target.name));
+    let log = process::root().join("fuzz/target").join(format!("{target}.log"));
     let open = || -> std::io::Result<(File, File)> {
         let file = File::create(&log)?;
         Ok((file.try_clone()?, file))
@@ -90,8 +80,8 @@ fn start(target: &Target, seconds: u32) -> Result<(Child, PathBuf)> {
 }
 
 /// Waits for a target and reports.
-fn finish(target: &Target, mut child: Child, log: &PathBuf) -> Result {
-    let status = child.wait().map_err(|e| format!("cannot wait for {}: {e}", target.name))?;
+fn finish(target: &str, mut child: Child, log: &PathBuf) -> Result {
+    let status = child.wait().map_err(|e| format!("cannot wait for {target}: {e}"))?;
     let mut text = Vec::new();
     // What cannot be read cannot be shown; the verdict is the exit status.
     let _ = File::open(log).and_then(|mut f| f.read_to_end(&mut text));
@@ -102,15 +92,14 @@ fn finish(target: &Target, mut child: Child, log: &PathBuf) -> Result {
     };
     if status.success() {
         let (runs, peak) = (stat("number_of_executed_units"), stat("peak_rss_mb"));
-        println!("{}: clean, {runs} inputs, peak {peak} MiB", target.name);
+        println!("{target}: clean, {runs} inputs, peak {peak} MiB");
         return fs::remove_file(log).map_err(|e| format!("{}: {e}", log.display()));
     }
     let tail: Vec<&str> = text.lines().rev().take(60).collect();
     let tail: Vec<&str> = tail.into_iter().rev().collect();
     println!("{}", tail.join("\n"));
     Err(format!(
-        "fuzz target {} failed ({status}); the input is named above. Again with it alone:\n  \
-         cargo fuzz run --sanitizer none {} fuzz/artifacts/{}/INPUT",
-        target.name, target.name, target.name
+        "fuzz target {target} failed ({status}); the input is named above. Again with it alone:\n  \
+         cargo fuzz run --sanitizer none {target} fuzz/artifacts/{target}/INPUT"
     ))
 }

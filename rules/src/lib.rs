@@ -13,6 +13,7 @@ pub mod escape;
 pub mod event_names;
 pub mod event_types;
 pub mod expr;
+mod graph;
 pub mod literal;
 pub mod loader;
 pub mod operand;

@@ -6,8 +6,10 @@
 
 use crate::catalogue::{Comparison, EventContext, Field};
 use crate::expr::{Expr, Predicate, Right};
+use crate::literal::Constant;
 use crate::operand::Operand;
 use crate::operators::compare::{compare, is_below, without_final_nuls};
+use crate::operators::regex::Regex;
 use crate::operators::{Modifier, Op};
 use crate::value::{Value, ValueType};
 
@@ -39,93 +41,145 @@ pub fn holds<C: EventContext>(predicate: &Predicate, ctx: &C) -> bool {
     }
 }
 
+/// What stands on the right of a comparison on one event.
+#[derive(Clone, Copy)]
+enum Values<'a> {
+    Constants(&'a [Constant]),
+    Regexes(&'a [Regex]),
+    Extracted(&'a [Value<'a>]),
+}
+
+impl<'a> Values<'a> {
+    fn len(self) -> usize {
+        match self {
+            Values::Constants(all) => all.len(),
+            Values::Regexes(all) => all.len(),
+            Values::Extracted(all) => all.len(),
+        }
+    }
+
+    fn get(self, i: usize) -> Option<Value<'a>> {
+        match self {
+            Values::Constants(all) => all.get(i).map(Constant::as_value),
+            Values::Regexes(_) => None,
+            Values::Extracted(all) => all.get(i).cloned(),
+        }
+    }
+
+    fn any(self, test: impl Fn(&Value<'_>) -> bool) -> bool {
+        match self {
+            Values::Constants(all) => all.iter().any(|c| test(&c.as_value())),
+            Values::Regexes(_) => false,
+            Values::Extracted(all) => all.iter().any(test),
+        }
+    }
+
+    /// Whether `left` is among them: networks by containment, everything else byte by byte.
+    fn have(self, ty: ValueType, left: &Value<'_>) -> bool {
+        self.any(|right| match (left, right) {
+            _ if ty == ValueType::IpNet => compare(Op::Eq, left, right),
+            (Value::Text(a), Value::Text(b)) | (Value::Bytes(a), Value::Bytes(b)) => a == b,
+            _ => compare(Op::Eq, left, right),
+        })
+    }
+
+    /// Whether `left` lies at or below one of these paths.
+    fn are_above(self, left: &Value<'_>) -> bool {
+        self.any(|right| match (left, right) {
+            (Value::Text(path), Value::Text(prefix)) => is_below(prefix, path),
+            _ => false,
+        })
+    }
+
+    /// Whether `left op` the value at `i`.
+    fn satisfied(self, op: Op, i: usize, left: &Value<'_>) -> bool {
+        match (self, left) {
+            (Values::Regexes(all), Value::Text(text)) => {
+                all.get(i).is_some_and(|p| p.matches(without_final_nuls(text)))
+            }
+            _ => self.get(i).is_some_and(|right| compare(op, left, &right)),
+        }
+    }
+}
+
 /// The comparison as the type says.
 fn generic<C: EventContext>(predicate: &Predicate, ctx: &C) -> bool {
     let Some(left) = predicate.left.value(ctx) else { return false };
     let ty = predicate.left.result();
-    let right_value;
-    let constants: Vec<Value<'_>>;
-    let right: &[Value<'_>] = match &predicate.right {
-        Right::Nothing | Right::Regexes(_) => &[],
-        Right::Constants(all) => {
-            constants = all.iter().map(|c| c.as_value()).collect();
-            &constants
-        }
+    let op = predicate.op;
+    let extracted;
+    let right = match &predicate.right {
+        Right::Nothing => return op == Op::Exists,
+        Right::Constants(all) => Values::Constants(all),
+        Right::Regexes(all) => Values::Regexes(all),
         Right::Operand(operand) => match operand.value(ctx) {
             None => return false,
             Some(value) => {
-                right_value = value;
-                right_value.as_elements()
+                extracted = value;
+                Values::Extracted(extracted.as_elements())
             }
         },
     };
-    if predicate.op == Op::Exists {
-        return true;
-    }
     if ty.list {
         // Bytes are compared as they are: a transformed text's NUL makes it differ from constants.
         let mut elements = left.as_elements().iter();
-        return match predicate.op {
-            Op::In => elements.all(|e| is_member(ty.ty, e, right)),
-            Op::Intersects => elements.any(|e| is_member(ty.ty, e, right)),
+        return match op {
+            Op::In => elements.all(|e| right.have(ty.ty, e)),
+            Op::Intersects => elements.any(|e| right.have(ty.ty, e)),
             _ => false,
         };
     }
     let Some(left) = left.as_elements().first() else { return false };
     match predicate.modifier {
-        Some(modifier) => modified(predicate, modifier, ty.ty, left, right),
-        None => match predicate.op {
-            Op::In | Op::Intersects => is_member(ty.ty, &stripped(left), right),
-            Op::Pmatch => is_below_any(left, right),
-            Op::Regex => regex(predicate, 0, left),
-            op => right.first().is_some_and(|right| compare(op, left, right)),
+        Some(modifier) => modified(op, modifier, ty.ty, left, right),
+        None => match op {
+            Op::In | Op::Intersects => right.have(ty.ty, &stripped(left)),
+            Op::Pmatch => right.are_above(left),
+            op => right.satisfied(op, 0, left),
         },
     }
 }
 
 /// A comparison with a modifier.
 fn modified(
-    predicate: &Predicate,
+    op: Op,
     modifier: Modifier,
     ty: ValueType,
     left: &Value<'_>,
-    right: &[Value<'_>],
+    right: Values<'_>,
 ) -> bool {
-    let op = predicate.op;
-    let (count, satisfied): (usize, &dyn Fn(usize) -> bool) = match &predicate.right {
-        Right::Regexes(patterns) => (patterns.len(), &|i| regex(predicate, i, left)),
-        _ => (right.len(), &|i| right.get(i).is_some_and(|right| compare(op, left, right))),
-    };
+    let count = right.len();
     if count == 0 {
         return false;
     }
+    let mut each = (0..count).map(|i| right.satisfied(op, i, left));
     // `= anyof` and `!= allof` are set look-ups in Falco, and an address is never found in a set of
     // networks.
-    let found = || ty != ValueType::IpNet && is_member(ty, &stripped(left), right);
+    let found = || ty != ValueType::IpNet && right.have(ty, &stripped(left));
     match (modifier, op) {
         (Modifier::AnyOf, Op::Eq) => found(),
         (Modifier::AllOf, Op::Ne) => !found(),
-        (Modifier::OneOf, _) => (0..count).filter(|&i| satisfied(i)).count() == 1,
-        (Modifier::AnyOf, _) => (0..count).any(satisfied),
-        (Modifier::AllOf, _) => (0..count).all(satisfied),
+        (Modifier::OneOf, _) => each.filter(|&satisfied| satisfied).count() == 1,
+        (Modifier::AnyOf, _) => each.any(|satisfied| satisfied),
+        (Modifier::AllOf, _) => each.all(|satisfied| satisfied),
     }
 }
 
 /// A comparison of a value whose length Falco does not pass on: only the first constant counts, and
 /// nothing but texts and networks is ever `in` a list.
 fn lone(predicate: &Predicate, ty: ValueType, left: &Value<'_>) -> bool {
-    match (predicate.op, &predicate.right) {
-        (Op::Exists, _) => true,
-        (Op::Regex, _) => regex(predicate, 0, left),
-        (op, Right::Constants(all)) => match op {
-            Op::In | Op::Intersects => {
-                (ty.is_text() || ty == ValueType::IpNet)
-                    && all.iter().any(|c| is_member(ty, &stripped(left), &[c.as_value()]))
-            }
-            Op::Pmatch => all.iter().any(|c| is_below_any(left, &[c.as_value()])),
-            op => all.first().is_some_and(|c| compare(op, left, &c.as_value())),
-        },
-        _ => false,
+    let right = match &predicate.right {
+        Right::Nothing => return predicate.op == Op::Exists,
+        Right::Constants(all) => Values::Constants(all),
+        Right::Regexes(all) => Values::Regexes(all),
+        Right::Operand(_) => return false,
+    };
+    match predicate.op {
+        Op::In | Op::Intersects => {
+            (ty.is_text() || ty == ValueType::IpNet) && right.have(ty, &stripped(left))
+        }
+        Op::Pmatch => right.are_above(left),
+        op => right.satisfied(op, 0, left),
     }
 }
 
@@ -181,15 +235,6 @@ fn within<C: EventContext>(predicate: &Predicate, field: &Field, ctx: &C) -> boo
     }
 }
 
-/// Whether `left` is among `right`: networks by containment, everything else byte by byte.
-fn is_member(ty: ValueType, left: &Value<'_>, right: &[Value<'_>]) -> bool {
-    right.iter().any(|right| match (left, right) {
-        _ if ty == ValueType::IpNet => compare(Op::Eq, left, right),
-        (Value::Text(a), Value::Text(b)) | (Value::Bytes(a), Value::Bytes(b)) => a == b,
-        _ => compare(Op::Eq, left, right),
-    })
-}
-
 /// Text without NULs at its end; other values as they are.
 fn stripped<'v>(value: &'v Value<'_>) -> Value<'v> {
     match value {
@@ -202,21 +247,5 @@ fn stripped<'v>(value: &'v Value<'_>) -> Value<'v> {
         Value::Ip(ip) => Value::Ip(*ip),
         Value::Net(net) => Value::Net(*net),
         Value::List(values) => Value::List(values.iter().map(stripped).collect()),
-    }
-}
-
-fn is_below_any(left: &Value<'_>, right: &[Value<'_>]) -> bool {
-    right.iter().any(|right| match (left, right) {
-        (Value::Text(path), Value::Text(prefix)) => is_below(prefix, path),
-        _ => false,
-    })
-}
-
-fn regex(predicate: &Predicate, i: usize, left: &Value<'_>) -> bool {
-    match (&predicate.right, left) {
-        (Right::Regexes(patterns), Value::Text(text)) => {
-            patterns.get(i).is_some_and(|p| p.matches(without_final_nuls(text)))
-        }
-        _ => false,
     }
 }

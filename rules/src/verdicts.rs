@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Verdicts a word: 16 "known" bits and 16 values beside a 32-bit generation.
-const PER_WORD: u32 = 16;
+pub const PER_WORD: u32 = 16;
 
 /// A bounded memo of verdicts by slot number. Slots beyond its capacity are simply not remembered.
 #[derive(Debug, Default)]
@@ -27,6 +27,17 @@ impl Verdicts {
             return None;
         }
         Some(word & (1 << (bit + PER_WORD)) != 0)
+    }
+
+    /// The verdicts of the slots `16 * word` to `16 * word + 15`, slot `16 * word + n` at bit `n`:
+    /// which are remembered for `generation`, and what they are.
+    #[inline]
+    pub fn word(&self, word: u32, generation: u32) -> (u16, u16) {
+        let bits = self.words.get().and_then(|words| words.get(word as usize));
+        match bits.map(|bits| bits.load(Relaxed)) {
+            Some(bits) if (bits >> 32) as u32 == generation => (bits as u16, (bits >> 16) as u16),
+            _ => (0, 0),
+        }
     }
 
     /// Remembers a verdict. `slots` is how many slots the program has (the capacity is fixed by
@@ -66,5 +77,8 @@ mod tests {
         assert_eq!((v.get(3, 2), v.get(4, 2)), (None, Some(true)));
         v.set(1000, 2, true, 40);
         assert_eq!(v.get(1000, 2), None);
+        assert_eq!(v.word(0, 2), (1 << 4, 1 << 4));
+        assert_eq!(v.word(0, 3), (0, 0));
+        assert_eq!(v.word(1000, 2), (0, 0));
     }
 }

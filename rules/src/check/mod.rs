@@ -83,8 +83,7 @@ pub struct Checked {
     /// The types that reach the rule although they are not among [`Self::event_types`]
     /// ([`Catalogue::neutral_event_types`]).
     pub neutral_event_types: EventTypes,
-    /// On which event types each name that the condition compares `evt.type` with can be the type,
-    /// and which types have a fixed name: lets such comparisons be decided in advance.
+    /// What is known of the names that the condition compares the event's type with.
     pub(crate) names: Arc<names::EventNames>,
     /// Suspicions, in the order in which they were found.
     pub warnings: Vec<CheckWarning>,
@@ -113,7 +112,7 @@ pub fn check(node: &Node, catalogue: &mut dyn Catalogue) -> Result<Checked, Chec
         Err(error) => (catalogue.all_event_types(), Some(error)),
     };
     let neutral_event_types = catalogue.neutral_event_types();
-    names.learn_fixed(catalogue, &event_types.clone().union(&neutral_event_types));
+    names.learn_fixed(catalogue);
     Ok(Checked {
         expr,
         event_types,

@@ -19,16 +19,20 @@ impl EventNames {
         self.types.insert(name.into(), types);
     }
 
-    /// Remembers the names of `types` that have fixed ones, if names matter at all.
-    pub(super) fn learn_fixed(&mut self, catalogue: &dyn Catalogue, types: &EventTypes) {
-        if self.types.is_empty() {
-            return;
-        }
+    /// Remembers the fixed names among the types that the names stand for.
+    pub(super) fn learn_fixed(&mut self, catalogue: &dyn Catalogue) {
+        let types = self.types.values().fold(EventTypes::empty(), EventTypes::union);
         for code in types.iter() {
             if let Some(name) = catalogue.event_name(code) {
                 self.fixed.insert(code, name.as_bytes().into());
             }
         }
+    }
+
+    /// Adds what another condition has learnt from the same catalogue.
+    pub(crate) fn extend(&mut self, other: &EventNames) {
+        self.types.extend(other.types.iter().map(|(name, types)| (name.clone(), types.clone())));
+        self.fixed.extend(other.fixed.iter().map(|(code, name)| (*code, name.clone())));
     }
 
     /// Whether an event of type `code` is called `name`; none if that depends on the event.

@@ -334,7 +334,6 @@ impl CaptureReader {
     }
 
     /// Converts the event in `modern` (version 1) or the window; `None` if it is not delivered.
-    #[cold]
     fn convert(&mut self, form: Form) -> Result<Option<Found>, SourceError> {
         let (cpu, flags) = form.cpu_and_flags(self.stream.window());
         let range = form.event_at()..self.given - TRAILER_LEN;

@@ -118,7 +118,7 @@ fn numbers_and_visible_events_are_those_of_falco() {
             !only_updates_state(&event) && !unlisted.contains(&given.code.info().name)
         });
         let mut compared = 0;
-        for line in listing.lines() {
+        for line in listing.lines().take(15_000) {
             let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
             let (at, given) = visible.next().unwrap();
             let event = RawEvent::parse(&given.bytes, given.cpu, given.flags).unwrap();

@@ -234,6 +234,33 @@ fn files_plain_and_compressed_read_the_same() {
 }
 
 #[test]
+fn pipes_are_streamed_plain_and_compressed() {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    let mut capture = Blocks::new();
+    for tid in 0..20_000 {
+        capture = capture.event(close(tid));
+    }
+    for bytes in [capture.bytes.clone(), gzip(&capture.bytes)] {
+        let (from, mut to) = std::io::pipe().unwrap();
+        let writer = std::thread::spawn(move || {
+            // The first bytes come one by one.
+            for byte in &bytes[..100] {
+                to.write_all(&[*byte]).unwrap();
+            }
+            to.write_all(&bytes[100..]).unwrap();
+        });
+        let path = format!("/proc/self/fd/{}", from.as_raw_fd());
+        let reader = CaptureReader::open(path).unwrap();
+        assert!(reader.progress().is_none(), "nobody knows how long a pipe is");
+        let read = read(reader).ok();
+        writer.join().unwrap();
+        assert_eq!(read.events.len(), 20_000);
+        assert_eq!(read.events[19_999].bytes, close(19_999).0);
+    }
+}
+
+#[test]
 fn paths_that_cannot_be_read_are_named() {
     let error = CaptureReader::open("/nonexistent/x.scap").err().unwrap().to_string();
     assert!(error.starts_with("cannot open capture /nonexistent/x.scap: No such file"), "{error}");

@@ -254,7 +254,10 @@ fn official_rules_are_described_as_falco_does() {
     let theirs: Value = serde_json::from_str(&theirs).unwrap();
     let mut fields = SyscallFields::new();
     let mut sources = [Source { name: "syscall", catalogue: &mut fields }];
-    let mut loader = Loader::new(LoaderOptions::default());
+    // Falco's table was made with its stock configuration.
+    let extra = ExtraOutput { suggested_output: true, ..ExtraOutput::default() };
+    let options = LoaderOptions { extra_outputs: vec![extra], ..LoaderOptions::default() };
+    let mut loader = Loader::new(options);
     let result = loader.load("falco_rules.yaml", rules.as_bytes(), &mut sources);
     assert!(result.successful(), "{}", result.to_text(true));
     let ours = loader.describe(None, &mut sources).unwrap();

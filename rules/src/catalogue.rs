@@ -249,6 +249,12 @@ pub trait Catalogue {
         Vec::new()
     }
 
+    /// The Falco plugin that brings this field, if one does: descriptions of rules name it, even
+    /// where the field is native here.
+    fn plugin_of(&self, _field: &str) -> Option<&str> {
+        None
+    }
+
     /// All event types that this source can deliver.
     fn all_event_types(&self) -> EventTypes;
 
@@ -272,6 +278,13 @@ pub trait EventContext {
     /// A number that JSON output shows instead of the value: formatted and zero-padded times are
     /// plain nanoseconds there.
     fn json_number(&self, field: FieldId) -> Option<u64> {
+        let _ = field;
+        None
+    }
+
+    /// The type and print format of the field's value on this event, where they differ from those
+    /// of the catalogue (`evt.rawarg`: parameters of one name have many types).
+    fn printed_as(&self, field: FieldId) -> Option<(ValueType, Print)> {
         let _ = field;
         None
     }

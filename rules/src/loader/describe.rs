@@ -90,6 +90,10 @@ impl Known<'_> {
         } else {
             ["asyncevent".to_owned(), "pluginevent".to_owned()].into()
         };
+        // Arguments in brackets do not belong to the name.
+        let names = compiled.fields.iter().map(String::as_str).chain(fields.iter().copied());
+        let names = names.map(|field| field.split('[').next().unwrap_or_default());
+        let plugins: BTreeSet<&str> = names.filter_map(|name| catalogue.plugin_of(name)).collect();
         let mut details = json!({
             "macros": written.macros,
             "lists": written.lists,
@@ -102,7 +106,7 @@ impl Known<'_> {
             "events": events,
             "condition_compiled": print_lossy(&rule.condition),
             "output_compiled": rule.output,
-            "plugins": [],
+            "plugins": plugins,
         });
         let formatted: BTreeMap<&str, &str> = rule
             .extra_fields

@@ -5,12 +5,12 @@
 //! walk it. Merge keys (`<<`) mean nothing special, duplicate keys are kept, the first one counts.
 //! Positions are byte offsets, lines and columns from 0.
 
+mod cursor;
+mod parser;
 mod position;
 pub mod scalar;
-
-use saphyr_parser::{Event, Parser, ScalarStyle};
-
-use position::Positions;
+mod scalars;
+mod scanner;
 
 /// How deep collections may nest.
 pub const MAX_DEPTH: usize = 500;
@@ -29,9 +29,9 @@ pub struct Mark {
     pub column: usize,
 }
 
-/// A text that is not YAML.
+/// A text that is not YAML. The words are those that Falco's users know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("error at line {}, column {}: {message}", mark.line + 1, mark.column + 1)]
+#[error("yaml-cpp: error at line {}, column {}: {message}", mark.line + 1, mark.column + 1)]
 pub struct YamlError {
     /// Where.
     pub mark: Mark,
@@ -130,138 +130,17 @@ impl Documents {
     /// # Errors
     /// If it is not YAML, nests deeper than [`MAX_DEPTH`] or has more than [`MAX_NODES`] nodes.
     pub fn parse(text: &str) -> Result<Self, YamlError> {
-        Builder::new(text.strip_prefix('\u{feff}').unwrap_or(text)).build()
-    }
-}
-
-/// A collection whose end has not come yet.
-struct Open {
-    id: Id,
-    /// Nodes in it so far, aliases expanded.
-    weight: u64,
-    /// The key that waits for its value, in a map.
-    key: Option<Id>,
-}
-
-struct Builder<'t> {
-    positions: Positions<'t>,
-    documents: Documents,
-    open: Vec<Open>,
-    /// Finished anchored nodes by anchor number, with their weights.
-    anchors: std::collections::HashMap<usize, (Id, u64)>,
-    /// End of the last event, from where block scalars' headers are found.
-    previous_end: usize,
-}
-
-impl<'t> Builder<'t> {
-    fn new(text: &'t str) -> Self {
-        Builder {
-            positions: Positions::new(text),
-            documents: Documents::default(),
-            open: Vec::new(),
-            anchors: Default::default(),
-            previous_end: 0,
-        }
-    }
-
-    fn error(&self, offset: usize, message: impl Into<String>) -> YamlError {
-        YamlError { mark: self.positions.mark(offset), message: message.into() }
-    }
-
-    fn build(mut self) -> Result<Documents, YamlError> {
-        let mut anchors_of_open: Vec<usize> = Vec::new();
-        let mut parser = Parser::new_from_str(self.positions.text());
-        while let Some(event) = parser.next_event() {
-            let (event, span) = event
-                .map_err(|e| self.error(self.positions.offset(e.marker().index()), e.info()))?;
-            let start = self.positions.offset(span.start.index());
-            match event {
-                Event::Scalar(text, style, anchor, tag) => {
-                    let plain = style == ScalarStyle::Plain && tag.is_none();
-                    let (mark, content) = if plain && text.is_empty() {
-                        (self.positions.token_after(start), Content::Null)
-                    } else if plain && scalar::is_null(&text) {
-                        (self.positions.mark(start), Content::Null)
-                    } else {
-                        let start = match style {
-                            ScalarStyle::Literal | ScalarStyle::Folded if anchor == 0 => {
-                                self.positions.block_header(self.previous_end, start)
-                            }
-                            _ => start,
-                        };
-                        (self.positions.mark(start), Content::Scalar(text.into_owned()))
-                    };
-                    let id = self.push(mark, content);
-                    self.finish(id, 1, anchor)?;
-                }
-                Event::SequenceStart(anchor, _) => {
-                    self.start(start, Content::Sequence(Vec::new()))?;
-                    anchors_of_open.push(anchor);
-                }
-                Event::MappingStart(anchor, _) => {
-                    self.start(start, Content::Map(Vec::new()))?;
-                    anchors_of_open.push(anchor);
-                }
-                Event::SequenceEnd | Event::MappingEnd => {
-                    if let (Some(open), Some(anchor)) = (self.open.pop(), anchors_of_open.pop()) {
-                        self.finish(open.id, open.weight, anchor)?;
-                    }
-                }
-                Event::Alias(anchor) => {
-                    let Some(&(id, weight)) = self.anchors.get(&anchor) else {
-                        return Err(self.error(start, "the referenced anchor is not finished yet"));
-                    };
-                    self.finish(id, weight, 0)?;
-                }
-                Event::Nothing
-                | Event::StreamStart
-                | Event::StreamEnd
-                | Event::DocumentStart(_)
-                | Event::DocumentEnd => {}
-            }
-            self.previous_end = self.positions.offset(span.end.index());
-        }
-        Ok(self.documents)
+        parser::Parser::parse(text.strip_prefix('\u{feff}').unwrap_or(text))
     }
 
     fn push(&mut self, mark: Mark, content: Content) -> Id {
-        self.documents.nodes.push(Data { mark, content });
-        self.documents.nodes.len() - 1
+        self.nodes.push(Data { mark, content });
+        self.nodes.len() - 1
     }
 
-    fn start(&mut self, offset: usize, content: Content) -> Result<(), YamlError> {
-        if self.open.len() >= MAX_DEPTH {
-            return Err(self.error(offset, format!("more than {MAX_DEPTH} nested collections")));
+    fn set(&mut self, id: Id, content: Content) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.content = content;
         }
-        let id = self.push(self.positions.mark(offset), content);
-        self.open.push(Open { id, weight: 1, key: None });
-        Ok(())
-    }
-
-    /// Puts a finished node into the collection that is open, or makes it a document's root.
-    fn finish(&mut self, id: Id, weight: u64, anchor: usize) -> Result<(), YamlError> {
-        if anchor > 0 {
-            self.anchors.insert(anchor, (id, weight));
-        }
-        let Some(open) = self.open.last_mut() else {
-            self.documents.roots.push(id);
-            return Ok(());
-        };
-        open.weight = open.weight.saturating_add(weight);
-        if open.weight > MAX_NODES {
-            let offset = self.documents.nodes.get(id).map_or(0, |d| d.mark.offset);
-            return Err(
-                self.error(offset, format!("more than {MAX_NODES} nodes, aliases expanded"))
-            );
-        }
-        match self.documents.nodes.get_mut(open.id).map(|d| &mut d.content) {
-            Some(Content::Sequence(items)) => items.push(id),
-            Some(Content::Map(pairs)) => match open.key.take() {
-                None => open.key = Some(id),
-                Some(key) => pairs.push((key, id)),
-            },
-            _ => {}
-        }
-        Ok(())
     }
 }

@@ -103,6 +103,11 @@ impl Catalogue for SyscallFields {
         names::all_names()
     }
 
+    fn plugin_of(&self, field: &str) -> Option<&str> {
+        let row = table::ROWS.get(*table::BY_NAME.get(field)?)?;
+        matches!(row.key, Key::Container(_)).then_some("container")
+    }
+
     fn all_event_types(&self) -> EventTypes {
         names::all()
     }

@@ -1,5 +1,8 @@
 //! `cargo xtask run`: the release binary, by default on the capture that the project ships.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use crate::Result;
 use crate::process;
 
@@ -7,35 +10,33 @@ const DEMO: &str = "sensor/demo";
 
 /// Builds the binary and runs it with `args` (those after `--`), or on the demo without any.
 pub fn run(args: &[String]) -> Result {
-    process::run(&mut process::cargo(&["build", "--release", "--package", "falco"]))?;
-    let own: Vec<&str> = args.iter().map(String::as_str).skip_while(|a| *a == "--").collect();
-    let mut falco = process::cargo(&["run", "--quiet", "--release", "--package", "falco", "--"]);
+    process::run(&mut process::cargo(&["build", "--locked", "--release", "--package", "falco"]))?;
+    let mut falco = Command::new(built("falco")?);
+    let own: Vec<&String> = args.iter().skip_while(|a| *a == "--").collect();
     if own.is_empty() {
         explain();
-        let file = |name: &str| format!("{DEMO}/{name}");
-        falco.args([
-            "-c",
-            &file("falco.yaml"),
-            "-r",
-            &file("rules.yaml"),
-            "-e",
-            &file("demo.scap"),
-        ]);
+        falco.current_dir(process::root());
+        for (option, file) in [("-c", "falco.yaml"), ("-r", "rules.yaml"), ("-e", "demo.scap")] {
+            falco.arg(option).arg(format!("{DEMO}/{file}"));
+        }
     } else {
-        // Paths that the user typed are relative to where the user is.
-        let manifest = process::root().join("Cargo.toml");
-        falco = process::cargo(&["run", "--quiet", "--release", "--package", "falco"]);
-        falco.arg("--manifest-path").arg(manifest).arg("--").args(own);
-        falco.current_dir(std::env::current_dir().map_err(|e| format!("no current folder: {e}"))?);
+        falco.args(own);
     }
     process::run(&mut falco)
+}
+
+/// Where a release build puts `program`: beside the folder of the build that this program is of.
+pub fn built(program: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().map_err(|e| format!("cannot find xtask itself: {e}"))?;
+    let target = own.ancestors().nth(2).ok_or("xtask lies in no target folder")?;
+    Ok(target.join("release").join(program))
 }
 
 fn explain() {
     eprintln!(
         "
-Replaying {DEMO}/demo.scap, a recording of system calls, against {DEMO}/rules.yaml.
-Each line on stdout is an alert. The same by hand, and with your own files:
+Replaying {DEMO}/demo.scap, a small capture that tells of two break-ins, against
+{DEMO}/rules.yaml. Each line on stdout is an alert. By hand, and with files of your own:
 
     target/release/falco -e {DEMO}/demo.scap -r {DEMO}/rules.yaml
     target/release/falco -e YOUR.scap -r YOUR_RULES.yaml -o json_output=true

@@ -99,6 +99,10 @@ impl Catalogue for SyscallFields {
         names::event_types(name)
     }
 
+    fn event_name(&self, code: u16) -> Option<&str> {
+        names::fixed(code)
+    }
+
     fn event_names(&self) -> Vec<&str> {
         names::all_names()
     }

@@ -34,6 +34,13 @@ pub(super) fn all_names() -> Vec<&'static str> {
     events.chain(calls).collect()
 }
 
+/// The `evt.type` of every event of this type, where it is not the event that says it.
+pub(super) fn fixed(code: u16) -> Option<&'static str> {
+    let varies = [EventCode::GENERIC_E, EventCode::GENERIC_X, EventCode::ASYNCEVENT_E];
+    let code = EventCode::all().find(|known| known.0 == code)?;
+    (!varies.contains(&code)).then(|| code.info().name)
+}
+
 /// Every known event type.
 pub(super) fn all() -> EventTypes {
     EventCode::all().map(|code| code.0).collect()

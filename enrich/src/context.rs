@@ -2,10 +2,11 @@
 
 use falco_event::RawEvent;
 use falco_rules::catalogue::{EventContext, FieldId, Scope};
-use falco_rules::value::Value;
+use falco_rules::render_value::BufferFormat;
+use falco_rules::value::{Print, Value, ValueType};
 use falco_rules::verdicts::Verdicts;
 
-use crate::fields::SyscallFields;
+use crate::fields::{Argument, SyscallFields};
 use crate::state::{Current, State};
 use crate::thread::Thread;
 
@@ -18,6 +19,8 @@ pub struct Context<'a> {
     pub(crate) fields: &'a SyscallFields,
     /// The event's thread, if it is known.
     pub(crate) thread: Option<&'a Thread>,
+    /// How data among an event's arguments becomes text.
+    pub(crate) buffer_format: BufferFormat,
 }
 
 impl<'a> Context<'a> {
@@ -31,7 +34,19 @@ impl<'a> Context<'a> {
         fields: &'a SyscallFields,
     ) -> Self {
         let thread = if current.has_thread { state.event_thread(current) } else { None };
-        Context { state, event, current, fields, thread }
+        Context { state, event, current, fields, thread, buffer_format: BufferFormat::default() }
+    }
+
+    /// The same with another format of data buffers in `evt.args` and `evt.arg`, for output:
+    /// conditions always compare the printable form.
+    #[must_use]
+    pub fn with_buffer_format(self, buffer_format: BufferFormat) -> Self {
+        Context { buffer_format, ..self }
+    }
+
+    /// The event's number (`evt.num`).
+    pub fn number(&self) -> u64 {
+        self.current.num
     }
 }
 
@@ -48,6 +63,11 @@ impl EventContext for Context<'_> {
 
     fn json_number(&self, field: FieldId) -> Option<u64> {
         self.number_in_json(self.fields.resolved(field)?)
+    }
+
+    fn printed_as(&self, field: FieldId) -> Option<(ValueType, Print)> {
+        let Argument::Raw(parameter) = &self.fields.resolved(field)?.arg else { return None };
+        parameter.printed_on(self.event.code())
     }
 
     fn candidates(&self, field: FieldId, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {

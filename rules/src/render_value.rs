@@ -4,6 +4,7 @@
 //! and how wide a negative number is there. Used by output templates and, for plain parameters, by
 //! the rendering of event arguments.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -99,9 +100,39 @@ pub fn to_json_with(
             if !write_text_with(value, ty, print, buffers, &mut text) {
                 return serde_json::Value::Null;
             }
-            String::from_utf8_lossy(&text).into()
+            decode_loosely(&text).into()
         }
     }
+}
+
+/// Text as Falco's JSON library (jsoncpp) takes it: what is not UTF-8 is still read as the sequence
+/// that its first byte announces, whatever the bytes behind are, so that a stray byte may swallow
+/// its neighbour. Sequences that make no character become U+FFFD.
+pub fn decode_loosely(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&first, behind)) = rest.split_first() {
+        let (len, payload, least) = match first {
+            0..0x80 => (1, u32::from(first), 0),
+            0x80..0xe0 => (2, u32::from(first & 0x1f), 0x80),
+            0xe0..0xf0 => (3, u32::from(first & 0x0f), 0x800),
+            0xf0..0xf8 => (4, u32::from(first & 0x07), 0x1_0000),
+            0xf8.. => (1, u32::MAX, 0),
+        };
+        let Some(sequence) = rest.get(1..len) else {
+            out.push(char::REPLACEMENT_CHARACTER);
+            rest = behind;
+            continue;
+        };
+        let code = sequence.iter().fold(payload, |code, b| code << 6 | u32::from(b & 0x3f));
+        let char = (code >= least).then(|| char::from_u32(code)).flatten();
+        out.push(char.unwrap_or(char::REPLACEMENT_CHARACTER));
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    out.into()
 }
 
 /// Appends an address as glibc's `inet_ntop` writes it.
@@ -208,5 +239,21 @@ mod tests {
         assert_eq!(json(Value::Bool(true)), serde_json::json!(true));
         assert_eq!(json(Value::List(vec![])), serde_json::Value::Null);
         assert_eq!(json(Value::List(vec![Value::text(b"a")])), serde_json::json!(["a"]));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_swallow_their_neighbours() {
+        let cases: [(&[u8], &str); 7] = [
+            ("é😀".as_bytes(), "é😀"),
+            (b"\xff\xfe\x80 \xe2\x82\xac", "\u{fffd}\u{fffd}\u{fffd}€"),
+            (b"\xc3(x", "èx"),
+            (b"\xf0\x28\x8c\xbc", "\u{2833c}"),
+            (b"\xed\xa0\x80x", "\u{fffd}x"),
+            (b"\xe2\x82", "\u{fffd}\u{fffd}"),
+            (b"\xf7\xbf\xbf\xbf", "\u{fffd}"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(decode_loosely(bytes), text, "{bytes:x?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::operand::Operand;
 use crate::parser;
 use crate::print::print_lossy;
 use crate::render_value::{BufferFormat, to_json_with, write_text_with};
+use crate::value::{Print, ValueType};
 
 /// What prints where there is no value.
 const MISSING: &[u8] = b"<NA>";
@@ -144,7 +145,8 @@ impl Template {
 
     fn write_value<C: EventContext>(&self, operand: &Operand, ctx: &C, out: &mut Vec<u8>) -> bool {
         operand.value(ctx).is_some_and(|value| {
-            write_text_with(&value, operand.result().ty, operand.print(), self.buffers, out)
+            let (ty, print) = printed_as(operand, ctx);
+            write_text_with(&value, ty, print, self.buffers, out)
         })
     }
 
@@ -192,7 +194,8 @@ impl Template {
                 (Some(number), _) => number.into(),
                 (None, None) => serde_json::Value::Null,
                 (None, Some(value)) => {
-                    to_json_with(&value, operand.result().ty, operand.print(), self.buffers)
+                    let (ty, print) = printed_as(operand, ctx);
+                    to_json_with(&value, ty, print, self.buffers)
                 }
             };
             if json.is_null() && !self.tolerant {
@@ -202,6 +205,15 @@ impl Template {
         }
         true
     }
+}
+
+/// How the operand's value prints on this event.
+fn printed_as<C: EventContext>(operand: &Operand, ctx: &C) -> (ValueType, Print) {
+    let own = match operand {
+        Operand::Field(field) => ctx.printed_as(field.id),
+        _ => None,
+    };
+    own.unwrap_or_else(|| (operand.result().ty, operand.print()))
 }
 
 /// The longest field or transformer at the start of `text`, and its length.

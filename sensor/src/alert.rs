@@ -8,7 +8,7 @@ use std::io::Write;
 
 use falco_rules::catalogue::{Catalogue, EventContext};
 use falco_rules::loader::{LoadedExtraField, LoadedRule};
-use falco_rules::render_value::BufferFormat;
+use falco_rules::render_value::{BufferFormat, decode_loosely};
 use falco_rules::template::{Template, TemplateError};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -26,6 +26,7 @@ pub struct AlertFormatter {
     time_field: &'static str,
     time: Template,
     hostname: Vec<u8>,
+    buffers: BufferFormat,
     rules: Vec<Prepared>,
     /// Working memory: the message and the whole output of one alert.
     message: Vec<u8>,
@@ -63,10 +64,16 @@ impl AlertFormatter {
             time_field,
             time: Template::compile(&format!("*%{time_field}"), catalogue)?,
             hostname: json_text(hostname.as_bytes()),
+            buffers: buffer_format(config),
             rules: rules.iter().map(|rule| Prepared::new(rule, config)).collect(),
             message: Vec::new(),
             output: Vec::new(),
         })
+    }
+
+    /// How data buffers look in alerts.
+    pub fn buffer_format(&self) -> BufferFormat {
+        self.buffers
     }
 
     /// Appends the alert's line, without a line end, to `line`. `rule` is the place of the rule
@@ -125,7 +132,7 @@ impl AlertFormatter {
             } else {
                 let mut text = Vec::new();
                 extra.template.render_text(ctx, &mut text);
-                String::from_utf8_lossy(&text).into()
+                decode_loosely(&text).into()
             };
             fields.insert(extra.key.clone(), value);
         }
@@ -149,11 +156,7 @@ impl Prepared {
         if config.json_include_tags {
             member("tags", rule.tags.iter().map(String::as_str).collect());
         }
-        let buffers = if config.buffer_format_base64 {
-            BufferFormat::Base64
-        } else {
-            BufferFormat::Printable
-        };
+        let buffers = buffer_format(config);
         let extra = |field: &LoadedExtraField| LoadedExtraField {
             template: field.template.clone().with_buffer_format(buffers),
             ..field.clone()
@@ -175,9 +178,13 @@ fn write_time(ts: u64, out: &mut Vec<u8>) {
     let _ = write!(out, "{}", time.strftime("%Y-%m-%dT%H:%M:%S.%9fZ"));
 }
 
-/// Bytes as a JSON text with its quotes; what is not UTF-8 becomes U+FFFD.
+fn buffer_format(config: &Config) -> BufferFormat {
+    if config.buffer_format_base64 { BufferFormat::Base64 } else { BufferFormat::Printable }
+}
+
+/// Bytes as a JSON text with its quotes; what is not UTF-8 is read as Falco does.
 fn json_text(bytes: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(bytes);
+    let text = decode_loosely(bytes);
     let mut out = Vec::with_capacity(text.len() + 2);
     // A str is always serialisable, and writing to memory does not fail.
     let _ = serde_json::to_writer(&mut out, &text);
@@ -196,7 +203,7 @@ mod tests {
             "\"a\\\"b\\\\c\\td\\n\\u0007\\u001b\x7f/\""
         );
         assert_eq!(escaped("é\u{1F600}".as_bytes()), "\"é\u{1F600}\"");
-        assert_eq!(escaped(b"\xff\xc3x\xe2\x82"), "\"\u{FFFD}\u{FFFD}x\u{FFFD}\"");
+        assert_eq!(escaped(b"\xff\xc3(x\xe2\x82"), "\"\u{FFFD}èx\u{FFFD}\u{FFFD}\"");
     }
 
     #[test]

@@ -119,6 +119,7 @@ impl Replay<'_> {
             if wanted.contains(event.code().0) && event.flags() & DUMP_STATE_ONLY == 0 {
                 let ctx = Context::new(&state, &event, &current, self.fields);
                 ruleset.evaluate(&ctx, self.matching, &mut scratch, |rule| matches.push(rule));
+                let ctx = ctx.with_buffer_format(self.formatter.buffer_format());
                 for number in matches.drain(..) {
                     let Some(&index) = self.program.rules.get(number) else { continue };
                     outcome.alerts.count(index);

@@ -63,6 +63,14 @@ impl ParameterIndex {
     }
 }
 
+impl RawParameter {
+    /// The type and print format that the name has in events of type `code`.
+    pub(crate) fn printed_on(&self, code: EventCode) -> Option<(ValueType, Print)> {
+        let info = code.info().params.get(self.index.of(code)?)?;
+        Some((value_type(info.ty), print(info.format)))
+    }
+}
+
 /// Finds the field of this name and reads its argument: the field's row and the argument.
 pub(super) fn parse(name: &str, arg: Option<&str>) -> Result<(usize, Argument), FieldError> {
     if let Some(&row) = BY_NAME.get(name) {

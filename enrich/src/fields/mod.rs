@@ -19,8 +19,6 @@ use falco_rules::catalogue::{Catalogue, EventTypes, Field, FieldError, FieldId, 
 pub(crate) use argument::Argument;
 use table::{INFOS, Key};
 
-use falco_rules::render_value::BufferFormat;
-
 /// A field that something refers to: what to extract.
 #[derive(Debug)]
 pub(crate) struct Resolved {
@@ -35,22 +33,12 @@ pub struct SyscallFields {
     resolved: Vec<Resolved>,
     fields: Vec<Field>,
     by_text: HashMap<(String, Option<String>), FieldId>,
-    buffer_format: BufferFormat,
 }
 
 impl SyscallFields {
     /// A catalogue in which nothing is resolved yet.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Chooses how data buffers look in output.
-    pub fn set_buffer_format(&mut self, format: BufferFormat) {
-        self.buffer_format = format;
-    }
-
-    pub(crate) fn buffer_format(&self) -> BufferFormat {
-        self.buffer_format
     }
 
     /// What to extract for an id that [`Catalogue::resolve`] of this catalogue gave.

@@ -111,16 +111,14 @@ impl<'a> Param<'a> {
     pub(crate) fn plain(&self, ctx: &Context<'a>) -> Text<'a> {
         if self.bytes.is_empty() && !self.is_text() {
             return Cow::Borrowed(match self.info.ty {
+                // Behind a selector, no data is no text.
+                ParamType::Dyn if self.ty == ParamType::ByteBuf => b"",
                 ParamType::ByteBuf
                 | ParamType::SockTuple
                 | ParamType::FdList
                 | ParamType::CharBufArray
                 | ParamType::CharBufPairArray
-                | ParamType::Dyn
-                    if self.ty == self.info.ty =>
-                {
-                    b"NULL"
-                }
+                | ParamType::Dyn => b"NULL",
                 _ => NOT_AVAILABLE,
             });
         }
@@ -157,7 +155,7 @@ impl<'a> Param<'a> {
             ParamType::AbsTime => time::absolute(self.uint()),
             ParamType::SigSet => names::signals(self.uint() as u32),
             ParamType::ByteBuf => {
-                return Cow::Owned(bytes::text(self.bytes, ctx.fields.buffer_format()));
+                return Cow::Owned(bytes::text(self.bytes, ctx.buffer_format));
             }
             ParamType::SockAddr => return Cow::Owned(net::sockaddr(self.bytes)),
             ParamType::SockTuple => return Cow::Owned(net::socktuple(self.bytes)),
@@ -177,7 +175,9 @@ impl<'a> Param<'a> {
             ParamType::Pid => Some(Cow::Borrowed(&ctx.state.thread(self.int())?.record.comm)),
             ParamType::Errno if self.int() < 0 => names::error(self.int()).map(lent),
             ParamType::FsPath | ParamType::FsRelPath => self.resolved_path(ctx),
-            ParamType::SyscallId => Syscall::by_id(self.uint() as u16).map(|s| lent(s.name)),
+            ParamType::SyscallId => {
+                Some(lent(Syscall::by_id(self.uint() as u16).map_or("unknown", |s| s.name)))
+            }
             ParamType::SigType => names::signal(self.uint() as u8).map(lent),
             ParamType::RelTime if self.uint() != u64::MAX => {
                 Some(owned(number::seconds(self.uint())))
@@ -274,7 +274,8 @@ fn described(fd: &Fd) -> Vec<u8> {
 /// Longest text of an fd list; the rest is cut off.
 const FD_LIST_MAX: usize = 1023;
 
-/// `fd:letter events` for each entry, blanks between; `?` for fds that are not known.
+/// `fd:letter events` for each entry, blanks between; `?` for fds that are not known. Numbers are
+/// unsigned, so that −1, which poll skips, is a large one.
 fn fd_list(param: &[u8], ctx: &Context<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     let Some(thread) = ctx.thread else { return out };
@@ -283,7 +284,8 @@ fn fd_list(param: &[u8], ctx: &Context<'_>) -> Vec<u8> {
         if !out.is_empty() {
             out.push(b' ');
         }
-        out.extend_from_slice(format!("{num}:{letter}{:x}", i32::from(events)).as_bytes());
+        let entry = format!("{}:{letter}{:x}", num as u64, i32::from(events));
+        out.extend_from_slice(entry.as_bytes());
         if out.len() >= FD_LIST_MAX {
             out.truncate(FD_LIST_MAX);
             break;

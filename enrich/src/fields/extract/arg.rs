@@ -123,6 +123,6 @@ fn raw_value<'a>(param: &Param<'a>) -> Option<Value<'a>> {
             let ip = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(std::net::IpAddr::from));
             ip.ok().map(Value::Ip)
         }
-        _ => (!bytes.is_empty()).then_some(Value::Bytes(Cow::Borrowed(bytes))),
+        _ => Some(Value::Bytes(Cow::Borrowed(bytes))),
     }
 }

@@ -147,8 +147,12 @@ impl<'a> Context<'a> {
         if self.event.code() != EventCode::GENERIC_X {
             return self.name();
         }
-        let id = self.event.u64(0).unwrap_or(0) as u16;
-        Syscall::by_id(id).map_or(b"unknown", |syscall| syscall.name.as_bytes())
+        let syscall = match self.event.u64(0).unwrap_or(0) as u16 {
+            // A call that the recorder did not know.
+            0 => self.event.u64(1).and_then(|nr| Syscall::by_x86_64_number(nr as u16)),
+            id => Syscall::by_id(id),
+        };
+        syscall.map_or(b"unknown", |syscall| syscall.name.as_bytes())
     }
 
     /// The return value, if the event has one. It is the first parameter, whatever its name.

@@ -177,16 +177,15 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The kinds of all descriptors of the process, each once.
+    /// The kinds of all descriptors of the process, each once, those of the latest first.
     fn types(&self, thread: &'a Thread) -> Vec<Value<'a>> {
         let mut types: Vec<&'static [u8]> = Vec::new();
         for (_, fd) in self.state.fds(thread).into_iter().flat_map(|fds| fds.iter()) {
             let name = type_name(fd.ty);
-            if !types.contains(&name) {
-                types.push(name);
-            }
+            types.retain(|&known| known != name);
+            types.push(name);
         }
-        types.into_iter().map(Value::text).collect()
+        types.into_iter().rev().map(Value::text).collect()
     }
 }
 
@@ -228,7 +227,7 @@ pub(crate) fn type_name(ty: FdType) -> &'static [u8] {
         FdType::IoUring => b"io_uring",
         FdType::Memfd => b"memfd",
         FdType::Pidfd => b"pidfd",
-        FdType::Unknown | FdType::Unsupported => b"<NA>",
+        FdType::Unknown | FdType::Uninitialized | FdType::Unsupported => b"<NA>",
     }
 }
 
@@ -253,6 +252,7 @@ pub(crate) fn letter(ty: FdType) -> u8 {
         FdType::Pidfd => b'P',
         FdType::Unknown => b'o',
         FdType::Unsupported => b'X',
+        FdType::Uninitialized => b'?',
     }
 }
 

@@ -29,6 +29,7 @@ impl<'a> Context<'a> {
             Generic::ReltimeNs => uint(self.relative_time() % SECOND),
             // No plugin made this event.
             Generic::Pluginname | Generic::Plugininfo => None,
+            Generic::Source if self.is_of_plugin() => None,
             Generic::Source => text(b"syscall"),
             Generic::IsAsync => boolean(self.is_meta()),
             Generic::Asynctype => self.is_meta().then(|| self.name()).and_then(text),
@@ -36,10 +37,17 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Nanoseconds since the first event; negative ones wrap.
+    /// Nanoseconds since the first event of the machine itself; before it, since the epoch.
     fn relative_time(&self) -> u64 {
-        let first = self.state.first_event_ts().unwrap_or(self.event.ts());
+        let first = self.state.first_event_ts().unwrap_or(0);
         self.event.ts().wrapping_sub(first)
+    }
+
+    /// Events that a plugin made or announced name it; its source is not known here.
+    fn is_of_plugin(&self) -> bool {
+        let code = self.event.code();
+        matches!(code, EventCode::PLUGINEVENT_E | EventCode::ASYNCEVENT_E)
+            && self.event.u64(0).is_some_and(|plugin| plugin != 0)
     }
 
     fn is_meta(&self) -> bool {

@@ -96,8 +96,8 @@ impl<'a> Context<'a> {
             Process::ThreadCapInheritable => made(names::capabilities(record.cap_inheritable)),
             Process::ThreadCapEffective => made(names::capabilities(record.cap_effective)),
 
-            Process::Fdopencount => uint(self.open_fds(thread)),
-            Process::Fdlimit => int(self.fd_limit(thread)),
+            Process::Fdopencount => uint(self.state.fd_open_count(thread) as u64),
+            Process::Fdlimit => int(self.state.fd_limit(thread)),
             Process::Fdusage => Some(Value::Double(self.fd_usage(thread))),
             Process::StdinType => fd_type(self, thread, 0),
             Process::StdoutType => fd_type(self, thread, 1),
@@ -173,18 +173,9 @@ impl<'a> Context<'a> {
         (-1..=i64::from(u32::MAX)).contains(&id).then_some(Value::Int(id))
     }
 
-    /// Fds known of the thread's process.
-    pub(super) fn open_fds(&self, thread: &Thread) -> u64 {
-        self.state.fds(thread).map_or(0, |fds| fds.len() as u64)
-    }
-
-    fn fd_limit(&self, thread: &Thread) -> i64 {
-        self.state.main_thread(thread).map_or(0, |main| main.record.fdlimit)
-    }
-
     fn fd_usage(&self, thread: &Thread) -> f64 {
-        let (open, limit) = (self.open_fds(thread), self.fd_limit(thread));
-        match u64::try_from(limit) {
+        let open = self.state.fd_open_count(thread) as u64;
+        match u64::try_from(self.state.fd_limit(thread)) {
             Err(_) | Ok(0) => 0.0,
             Ok(limit) if open > limit => 100.0,
             Ok(limit) => (open as f64 * 100.0) / limit as f64,

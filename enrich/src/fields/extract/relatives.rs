@@ -30,7 +30,7 @@ impl<'a> Context<'a> {
             Process::PpidTs => uint(self.state.thread(thread.ptid)?.record.clone_ts),
             Process::PpidDuration => match self.state.parent(thread)?.record.clone_ts {
                 // Falco falls through to the next field, the number of open fds.
-                0 => uint(self.open_fds(thread)),
+                0 => uint(self.state.fd_open_count(thread) as u64),
                 clone_ts => uint(self.event.ts().wrapping_sub(clone_ts)),
             },
             Process::Aname => self.ancestor_text(thread, arg, |r| &r.comm),

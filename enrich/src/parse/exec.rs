@@ -28,10 +28,9 @@ impl<'e> Parser<'_, 'e> {
 
         let Some(thread) = self.thread_mut() else { return };
         thread.take_memory(&row);
-        thread.pid = row.i64(4).unwrap_or(thread.pid);
         if thread.is_placeholder() {
             let (vtid, vpid) = if thread.flags & flags::CHILD_IN_PIDNS == 0 {
-                (thread.tid, thread.pid)
+                (thread.tid, row.i64(4).unwrap_or(-1))
             } else {
                 (thread.record.vtid, thread.record.vpid)
             };

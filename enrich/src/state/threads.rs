@@ -234,13 +234,14 @@ impl Threads {
     }
 
     fn join_group(&mut self, slot: Slot, pid: i64, is_main: bool) {
-        let is_init = pid == 1 || self.get(slot).is_some_and(|t| t.record.vpid == 1);
+        let Some(thread) = self.get(slot) else { return };
+        let (is_init, lives) = (pid == 1 || thread.record.vpid == 1, !thread.is_dead());
         let group = match self.by_pid.get(&pid) {
             Some(&group) => group,
             None => self.new_group(pid, is_init),
         };
         let Some(entry) = self.group_mut(group) else { return };
-        entry.alive += 1;
+        entry.alive += u32::from(lives);
         entry.len += 1;
         let (first, last) = (entry.first, entry.last);
         if is_main {
@@ -472,6 +473,12 @@ impl Threads {
             }
             self.free.push(slot);
         }
+    }
+
+    /// How many slots there are, used or not.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.slots.len()
     }
 
     /// Checks the invariants that the module's comment names.

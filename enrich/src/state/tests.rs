@@ -1,1 +1,0 @@
-//! Stories: sequences of events and what they must leave behind.

@@ -1,0 +1,79 @@
+//! Whatever events come, in whatever order and however broken: no panic, and the tables stay
+//! sound.
+
+use falco_event::{EventBuilder, EventCode, RawEvent};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::World;
+
+/// Event types that change state, most of all.
+fn codes() -> impl Strategy<Value = EventCode> {
+    let state: Vec<EventCode> = EventCode::all().filter(|code| code.modifies_state()).collect();
+    prop_oneof![
+        6 => proptest::sample::select(state),
+        1 => (0..460_u16).prop_map(EventCode),
+        4 => proptest::sample::select(vec![
+            EventCode::SYSCALL_CLONE_20_X,
+            EventCode::SYSCALL_EXECVE_19_X,
+            EventCode::PROCEXIT_1_E,
+            EventCode::SYSCALL_VFORK_20_X,
+        ]),
+    ]
+}
+
+/// A parameter: small numbers that are ids, fds and flags alike, texts, addresses, rubbish.
+fn params() -> impl Strategy<Value = Vec<u8>> {
+    let number = prop_oneof![5 => 0..6_i64, 1 => Just(-1), 1 => Just(-100), 1 => any::<i64>()];
+    let flags = prop_oneof![Just(0_u32), Just(1 << 13), Just(1 << 29), Just(1 << 12), any::<u32>()];
+    let texts = ["/a", "b", "../c", "cpu=/x\0io=/y\0", "A=1\0B\0", "", "(NULL)\0"];
+    prop_oneof![
+        8 => number.prop_map(|n| n.to_le_bytes().to_vec()),
+        3 => flags.prop_map(|n| n.to_le_bytes().to_vec()),
+        2 => proptest::sample::select(texts.to_vec()).prop_map(|t| t.as_bytes().to_vec()),
+        1 => Just(vec![2, 127, 0, 0, 1, 80, 0, 10, 0, 0, 1, 90, 0]),
+        1 => vec(any::<u8>(), 0..40),
+        1 => Just(Vec::new()),
+    ]
+}
+
+fn bytes_of(tid: i64, ts: u64, code: EventCode, params: &[Vec<u8>]) -> Vec<u8> {
+    let mut builder = EventBuilder::new();
+    builder.start(ts, tid, code);
+    for param in params {
+        builder.bytes(param);
+    }
+    builder.finish(0, 0).unwrap().bytes().to_vec()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_events_leave_sound_tables(
+        events in vec((0..8_i64, codes(), vec(params(), 0..31), 0..3_000_000_000_u64), 1..80),
+    ) {
+        let mut w = World::new();
+        w.state.limits.max_threads = 12;
+        w.state.limits.max_fds = 8;
+        let mut ts = 1;
+        for (tid, code, params, pause) in events {
+            ts += pause;
+            let bytes = bytes_of(tid, ts, code, &params);
+            let event = RawEvent::parse(&bytes, 0, 0).unwrap();
+            let current = w.state.process(&event);
+            w.state.threads.check();
+            prop_assert!(w.state.threads().count() <= 12);
+            prop_assert!(w.state.threads().all(|t| t.fds.len() <= 8));
+            // What fields ask must end, whatever the tree looks like.
+            if let Some(thread) = w.state.event_thread(&current) {
+                prop_assert!(w.state.ancestors(thread).count() <= 24);
+                let _ = (w.state.parent(thread), w.state.cwd(thread), w.state.env(thread));
+                let _ = (w.state.nthreads(thread), w.state.event_fd(&current));
+            }
+        }
+    }
+}

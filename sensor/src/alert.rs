@@ -8,7 +8,7 @@ use std::io::Write;
 
 use falco_rules::catalogue::{Catalogue, EventContext};
 use falco_rules::loader::{LoadedExtraField, LoadedRule};
-use falco_rules::render_value::{BufferFormat, decode_loosely};
+use falco_rules::render_value::BufferFormat;
 use falco_rules::template::{Template, TemplateError};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -132,7 +132,7 @@ impl AlertFormatter {
             } else {
                 let mut text = Vec::new();
                 extra.template.render_text(ctx, &mut text);
-                decode_loosely(&text).into()
+                String::from_utf8_lossy(&text).into()
             };
             fields.insert(extra.key.clone(), value);
         }
@@ -182,9 +182,10 @@ fn buffer_format(config: &Config) -> BufferFormat {
     if config.buffer_format_base64 { BufferFormat::Base64 } else { BufferFormat::Printable }
 }
 
-/// Bytes as a JSON text with its quotes; what is not UTF-8 is read as Falco does.
+/// Bytes as a JSON text with its quotes; what is not UTF-8 becomes U+FFFD. (Falco writes the alert
+/// itself with another library than its fields, so broken text may look different there.)
 fn json_text(bytes: &[u8]) -> Vec<u8> {
-    let text = decode_loosely(bytes);
+    let text = String::from_utf8_lossy(bytes);
     let mut out = Vec::with_capacity(text.len() + 2);
     // A str is always serialisable, and writing to memory does not fail.
     let _ = serde_json::to_writer(&mut out, &text);
@@ -203,7 +204,7 @@ mod tests {
             "\"a\\\"b\\\\c\\td\\n\\u0007\\u001b\x7f/\""
         );
         assert_eq!(escaped("é\u{1F600}".as_bytes()), "\"é\u{1F600}\"");
-        assert_eq!(escaped(b"\xff\xc3(x\xe2\x82"), "\"\u{FFFD}èx\u{FFFD}\u{FFFD}\"");
+        assert_eq!(escaped(b"\xff\xc3(x\xe2\x82"), "\"\u{FFFD}\u{FFFD}(x\u{FFFD}\"");
     }
 
     #[test]

@@ -1,21 +1,24 @@
-//! Users and groups of this machine, for captures that tell none.
+//! Users and groups of this machine, for ids that a capture does not explain.
 //!
-//! Falco looks ids that a capture does not explain up on the machine on which it replays. We do
-//! so only if the capture has no user list at all (some writers make none); one that has a list is
-//! believed. `HOST_ROOT` names another root than `/`, as for Falco.
+//! Falco looks such ids up on the machine on which it replays: captures that Falco writes tell every
+//! user of their host, but other writers tell few or none. What the capture tells goes first.
+//! `HOST_ROOT` names another root than `/`, as for Falco.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use falco_source::Snapshot;
 use falco_source::snapshot::{Group, User};
 
-/// Fills the users and groups in if there are none.
+/// Adds the users and groups of this machine whose ids the capture does not have.
 pub fn complete(snapshot: &mut Snapshot) {
-    if snapshot.users.is_empty() && snapshot.groups.is_empty() {
-        let root = std::env::var_os("HOST_ROOT").map_or_else(|| PathBuf::from("/"), PathBuf::from);
-        (snapshot.users, snapshot.groups) = read(&root);
-    }
+    let root = std::env::var_os("HOST_ROOT").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    let (users, groups) = read(&root);
+    let known: HashSet<_> = snapshot.users.iter().map(|u| u.uid).collect();
+    snapshot.users.extend(users.into_iter().filter(|u| !known.contains(&u.uid)));
+    let known: HashSet<_> = snapshot.groups.iter().map(|g| g.gid).collect();
+    snapshot.groups.extend(groups.into_iter().filter(|g| !known.contains(&g.gid)));
 }
 
 /// What `etc/passwd` and `etc/group` below `root` say; a file that cannot be read says nothing,

@@ -93,7 +93,7 @@ fn differences(
         falco.arg("-r").arg(shared.join("rules").join(file));
     }
     falco.args(["-o", &format!("rule_matching={matching}")]);
-    // `kmod` tells no users, so Falco took those of the machine that made the goldens.
+    // `kmod` tells only root, so Falco took the others of the machine that made the goldens.
     let root = tempfile::tempdir().expect("a temporary directory");
     fs::create_dir(root.path().join("etc")).expect("a writable directory");
     fs::write(root.path().join("etc/passwd"), USERS).expect("a writable directory");

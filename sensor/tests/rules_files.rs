@@ -21,7 +21,7 @@ fn file(dir: &TempDir, name: &str, content: impl AsRef<[u8]>) -> String {
 }
 
 fn rule(key: &str, value: &str) -> String {
-    let mut keys = vec![
+    let mut keys = [
         ("rule", "R"),
         ("desc", "d"),
         ("condition", "evt.type=open"),

@@ -48,7 +48,7 @@ fn compare(capture: &str, most: usize) {
 }
 
 /// Events that a test compares; `FALCO_CONFORMANCE=full` means all.
-fn most() -> usize {
+pub fn most() -> usize {
     match std::env::var("FALCO_CONFORMANCE") {
         Ok(value) if value == "full" => usize::MAX,
         _ => 5_000,

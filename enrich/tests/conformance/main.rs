@@ -5,5 +5,6 @@
 
 mod golden;
 mod replay;
+mod scopes;
 mod tally;
 mod vectors;

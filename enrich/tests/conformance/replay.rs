@@ -77,6 +77,13 @@ impl UnitCaptures {
         })
     }
 
+    /// The captures by name.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.undelivered.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
     /// Replays a capture; `seen` gets the number of the event's block in the file.
     pub fn replay(
         &self,

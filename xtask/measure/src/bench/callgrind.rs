@@ -1,16 +1,19 @@
 //! Counting a command's instructions under valgrind's callgrind, and which functions they are in.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Instructions of a whole run, and of its most expensive functions.
+/// Instructions of a whole run and where they were.
 #[derive(Debug, PartialEq)]
 pub struct Profile {
     /// Instructions executed.
     pub total: u64,
-    /// Function (with the file that its code came from) and its own instructions, most first.
+    /// By crate (of the function, whatever was inlined into it), most first.
+    pub crates: Vec<(u64, String)>,
+    /// By function, what was inlined included and what it calls not, most first.
     pub functions: Vec<(u64, String)>,
 }
 
@@ -28,16 +31,17 @@ pub fn profile(command: &Command, out: &Path) -> Result<Profile> {
     ensure!(status.success(), "{valgrind:?} ended with {status}");
 
     let mut annotate = Command::new("callgrind_annotate");
-    annotate.args(["--auto=no", "--threshold=95"]).arg(out);
+    annotate.args(["--auto=no", "--threshold=100"]).arg(out);
     let annotated = annotate.output().context("cannot run callgrind_annotate")?;
     ensure!(annotated.status.success(), "{annotate:?} ended with {}", annotated.status);
     parse(&String::from_utf8_lossy(&annotated.stdout))
 }
 
-/// Reads what callgrind_annotate prints: `1,234,567 (12.34%)  file.rs:function [object]`.
+/// Reads what callgrind_annotate prints: `1,234,567 (12.34%)  file.rs:function [object]`, a line for
+/// each source file that has a part in a function.
 fn parse(text: &str) -> Result<Profile> {
     let mut total = None;
-    let mut functions = Vec::new();
+    let (mut crates, mut functions) = (HashMap::new(), HashMap::new());
     for line in text.lines() {
         let Some((count, rest)) = line.trim_start().split_once(' ') else { continue };
         let Ok(count) = count.replace(',', "").parse::<u64>() else { continue };
@@ -45,29 +49,44 @@ fn parse(text: &str) -> Result<Profile> {
             total = Some(count);
             continue;
         }
-        let name = rest.trim_start().trim_start_matches(|c: char| "(0123456789.%) ".contains(c));
-        functions.push((count, shorten(name)));
+        let function = function(rest);
+        *crates.entry(crate_of(&function)).or_default() += count;
+        *functions.entry(function).or_default() += count;
     }
     match total {
-        Some(total) => Ok(Profile { total, functions }),
+        Some(total) => Ok(Profile { total, crates: sorted(crates), functions: sorted(functions) }),
         None => bail!("callgrind_annotate printed no total"),
     }
 }
 
-/// Drops the object, hashes and all but the last folders of the file.
-fn shorten(name: &str) -> String {
+fn sorted(counts: HashMap<String, u64>) -> Vec<(u64, String)> {
+    let mut counts: Vec<_> = counts.into_iter().map(|(name, count)| (count, name)).collect();
+    counts.sort_by(|a, b| b.cmp(a));
+    counts
+}
+
+/// The function of an annotated line: without share, file, object, hash and recursion mark.
+fn function(line: &str) -> String {
+    let name = line.trim_start().trim_start_matches(|c: char| "(0123456789.%) ".contains(c));
     let name = name.split(" [").next().unwrap_or(name);
-    let (file, function) = match name.split_once(".rs:") {
-        Some((file, function)) => (format!("{file}.rs"), function),
-        None => name.split_once(':').map_or((String::new(), name), |(a, b)| (a.to_owned(), b)),
-    };
-    let parts: Vec<&str> = file.rsplit('/').take(3).collect();
-    let file = parts.into_iter().rev().collect::<Vec<_>>().join("/");
-    let function = match function.rfind("::h") {
-        Some(at) if function.len() - at == 19 => &function[..at],
-        _ => function,
-    };
-    format!("{function}  ({file})")
+    // A single `:` ends the file; only functions have `::`.
+    let start = name.find("::").map_or(name, |at| &name[..at]).rfind(':');
+    let name = start.map_or(name, |at| &name[at + 1..]);
+    let name = name.split('\'').next().unwrap_or(name);
+    match name.rfind("::h") {
+        Some(at) if name.len() - at == 19 => name[..at].to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// The crate that a path names first; C functions are the C library's.
+fn crate_of(function: &str) -> String {
+    let path = function.trim_start_matches(['<', '&']);
+    match path.split_once("::") {
+        // `<u8 as core::…`: the trait's.
+        Some((name, _)) => name.rsplit(' ').next().unwrap_or(name).to_owned(),
+        None => "libc".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -86,15 +105,14 @@ Ir
 Ir                   file:function
 --------------------------------------------------------------------------------
 1,500,000 (75.00%)  /work/x/rules/src/graph.rs:falco_rules::graph::eval::h0123456789abcdef [/t/falco]
+  100,000 ( 5.00%)  /rustc/1/library/core/src/option.rs:falco_rules::graph::eval'2 [/t/falco]
   250,000 (12.50%)  ./string/memcpy.S:__memcpy_avx [/lib/libc.so.6]
 ";
         let profile = parse(text).unwrap();
         assert_eq!(profile.total, 2_000_000);
-        assert_eq!(
-            profile.functions[0],
-            (1_500_000, "falco_rules::graph::eval  (rules/src/graph.rs)".into())
-        );
-        assert_eq!(profile.functions[1].0, 250_000);
+        let eval = (1_600_000, "falco_rules::graph::eval".to_owned());
+        assert_eq!(profile.functions, [eval, (250_000, "__memcpy_avx".into())]);
+        assert_eq!(profile.crates, [(1_600_000, "falco_rules".into()), (250_000, "libc".into())]);
         assert!(parse("nothing").is_err());
     }
 }

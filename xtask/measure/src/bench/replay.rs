@@ -15,7 +15,10 @@ use crate::paths;
 const RUNS: usize = 5;
 
 /// Functions shown of a profile.
-const FUNCTIONS: usize = 25;
+const FUNCTIONS: usize = 15;
+
+/// Crates with less than this share of the instructions are not shown.
+const SHARE: f64 = 0.005;
 
 /// CPU seconds and peak MiB of Falco 0.44 on the same capture, uncompressed, from
 /// `shared/captures/FIGURES.md`: 2 vCPU EPYC, medians of 5, start-up included.
@@ -196,8 +199,14 @@ fn count(capture: &Path, load: &Load, events: u64, scratch: &Path) -> Result<()>
         profile.total as f64 / events as f64,
         profile.total
     );
+    let share = |count: u64| count as f64 / profile.total as f64;
+    println!("  by crate, what is inlined into its functions included:");
+    for (count, name) in profile.crates.iter().take_while(|(count, _)| share(*count) >= SHARE) {
+        println!("    {:5.1} %  {name}", 100.0 * share(*count));
+    }
+    println!("  by function:");
     for (count, name) in profile.functions.iter().take(FUNCTIONS) {
-        println!("  {:5.1} %  {name}", 100.0 * *count as f64 / profile.total as f64);
+        println!("    {:5.1} %  {name}", 100.0 * share(*count));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ pub mod container;
 pub mod context;
 pub mod fd;
 pub mod fields;
-pub mod parse;
+mod parse;
 pub mod record;
 pub mod render;
 pub mod state;

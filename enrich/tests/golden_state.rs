@@ -4,6 +4,7 @@
 //! Fields have rules of their own for when they have no value; here only values that Falco does
 //! print are compared, and the state behind them, not the fields. Without `../shared` the test
 //! says so and passes.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::fs::File;

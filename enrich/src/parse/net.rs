@@ -66,14 +66,13 @@ impl Parser<'_, '_> {
         let Some(addr) = SockAddr::decode(param) else { return };
         let Some(fd) = self.fd_mut() else { return };
         // A port is bound to be listened on; without one, the kernel will choose at connect.
-        if let SockAddr::Inet(end) = addr {
-            if end.port > 0 {
-                let proto = fd.l4proto;
-                let local = mapped(end.ip).map_or(end, |ip| Endpoint { ip: ip.into(), ..end });
-                fd.ty = if local.ip.is_ipv4() { FdType::Ipv4Server } else { FdType::Ipv6Server };
-                fd.socket = Socket::InetServer { local, proto };
-                fd.flags |= FdFlags::ROLE_SERVER;
-            }
+        if let SockAddr::Inet(end) = addr
+            && end.port > 0
+        {
+            let local = mapped(end.ip).map_or(end, |ip| Endpoint { ip: ip.into(), ..end });
+            fd.ty = if local.ip.is_ipv4() { FdType::Ipv4Server } else { FdType::Ipv6Server };
+            fd.socket = Socket::InetServer { local, proto: fd.l4proto };
+            fd.flags |= FdFlags::ROLE_SERVER;
         }
         self.rename(&sockaddr(param));
     }
@@ -356,10 +355,11 @@ fn is_v4(fd: &Fd, proto: L4Proto) -> bool {
 /// Sets both ends; whether they are new. The same ends the other way round are not.
 fn set_ends(fd: &mut Fd, src: Endpoint, dst: Endpoint, proto: L4Proto) -> bool {
     let ty = if src.ip.is_ipv4() { FdType::Ipv4 } else { FdType::Ipv6 };
-    if let (true, Socket::Inet { src: a, dst: b, .. }) = (fd.ty == ty, fd.socket) {
-        if (a, b) == (src, dst) || (a, b) == (dst, src) {
-            return false;
-        }
+    if let Socket::Inet { src: a, dst: b, .. } = fd.socket
+        && fd.ty == ty
+        && ((a, b) == (src, dst) || (a, b) == (dst, src))
+    {
+        return false;
     }
     fd.ty = ty;
     fd.socket = Socket::Inet { src, dst, proto };

@@ -78,6 +78,35 @@ pub(crate) fn with_slash(path: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    /// Falco's answers, recorded from its unit tests.
+    #[test]
+    fn joins_as_falco_does() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/conformance/utils.jsonl");
+        let Ok(vectors) = std::fs::read_to_string(path) else {
+            eprintln!("IGNORED: {path} is absent, nothing to compare with");
+            return;
+        };
+        let mut compared = 0;
+        for line in vectors.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            if line["fn"] != "concatenate_paths" {
+                continue;
+            }
+            let get = |key: &str| match (&line[key], &line[&format!("{key}_hex")]) {
+                (serde_json::Value::String(text), _) => text.clone().into_bytes(),
+                (_, hex) => unhex(hex.as_str().unwrap()),
+            };
+            assert_eq!(concatenate_paths(&get("path1"), &get("path2")), get("out"), "{line}");
+            compared += 1;
+        }
+        assert!(compared > 50);
+    }
+
+    fn unhex(hex: &str) -> Vec<u8> {
+        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        (0..hex.len()).step_by(2).map(byte).collect()
+    }
+
     #[test]
     fn joins_and_normalises() {
         for (dir, path, out) in [

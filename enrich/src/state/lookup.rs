@@ -44,10 +44,10 @@ impl<'a> Iterator for Ancestors<'a> {
         let next = up(thread);
         for _ in 0..2 {
             self.ahead = self.ahead.and_then(up);
-            if let (Some(slow), Some(fast)) = (next, self.ahead) {
-                if slow.tid == fast.tid {
-                    return Some(thread);
-                }
+            if let (Some(slow), Some(fast)) = (next, self.ahead)
+                && slow.tid == fast.tid
+            {
+                return Some(thread);
             }
         }
         self.next = next.filter(|slow| slow.tid != slow.ptid);

@@ -206,11 +206,11 @@ impl State {
 
     #[inline]
     pub(crate) fn find_thread(&mut self, tid: i64) -> Option<Slot> {
-        if let Some((last, slot)) = self.last {
-            if last == tid {
-                self.stats.n_cached_thread_lookups += 1;
-                return Some(slot);
-            }
+        if let Some((last, slot)) = self.last
+            && last == tid
+        {
+            self.stats.n_cached_thread_lookups += 1;
+            return Some(slot);
         }
         let slot = self.threads.find(tid);
         match slot {
@@ -252,8 +252,7 @@ impl State {
     pub(crate) fn remove_thread(&mut self, slot: Slot) {
         self.last = None;
         let reaper_tid = self.threads.get(slot).map_or(-1, |t| t.reaper_tid);
-        let reaper = if reaper_tid > 0 { self.find_or_placeholder(reaper_tid) } else { None };
-        self.last = None;
+        let reaper = if reaper_tid > 0 { self.threads.find(reaper_tid) } else { None };
         self.stats.n_removed_threads += self.threads.remove(slot, reaper) as u64;
     }
 

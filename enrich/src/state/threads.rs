@@ -153,12 +153,17 @@ impl Threads {
             self.bump_lineage();
         }
         if is_main && has_threads {
-            // The other threads answer questions on environment and working directory with the
-            // main one's.
-            for member in self.members(slot) {
-                if member != slot {
-                    self.touch(member);
-                }
+            self.touch_threads(slot);
+        }
+    }
+
+    /// Kills the verdicts over the other threads of a main thread's process: they answer questions
+    /// on environment, working directory and ancestors with the main one's.
+    fn touch_threads(&mut self, main: Slot) {
+        for member in self.members(main) {
+            if member != main {
+                self.touch(member);
+                self.bump_lineage();
             }
         }
     }
@@ -203,6 +208,10 @@ impl Threads {
         };
         self.by_tid.insert(tid, slot);
         self.touch(slot);
+        if tid == 0 {
+            // Those without a parent have this one for it.
+            self.bump_lineage();
+        }
         for child in children {
             self.adopt(slot, child);
         }
@@ -218,6 +227,10 @@ impl Threads {
         }
         let (pid, ptid, is_main) = (thread.pid, thread.ptid, thread.is_main());
         self.join_group(slot, pid, is_main);
+        if is_main {
+            // Threads whose main thread was unknown have one now.
+            self.touch_threads(slot);
+        }
         if pid == 1 {
             return;
         }
@@ -409,11 +422,10 @@ impl Threads {
         let is_main = self.get(slot).is_some_and(Thread::is_main);
         let main = self.main_of(slot);
         let mut removed = 0;
-        if self.group_of_mut(slot).is_some_and(|g| g.alive == 0) {
-            if let Some(main) = main {
-                self.take_out(main);
-                removed += 1;
-            }
+        let is_over = self.group_of_mut(slot).is_some_and(|group| group.alive == 0);
+        if let (true, Some(main)) = (is_over, main) {
+            self.take_out(main);
+            removed += 1;
         }
         if !is_main {
             self.take_out(slot);
@@ -426,10 +438,10 @@ impl Threads {
     fn become_reaper(&mut self, slot: Slot, heir: Option<Slot>) {
         let Some(heir) = heir else { return };
         let (Some(thread), Some(to)) = (self.get(slot), self.get(heir)) else { return };
-        if thread.pid != to.pid {
-            if let Some(group) = self.group_of_mut(heir) {
-                group.reaper = true;
-            }
+        if thread.pid != to.pid
+            && let Some(group) = self.group_of_mut(heir)
+        {
+            group.reaper = true;
         }
     }
 
@@ -449,10 +461,10 @@ impl Threads {
             if ancestor.is_in_pid_namespace() != namespaced {
                 return None;
             }
-            if self.group_of(ancestor).is_some_and(|g| g.reaper && g.alive > 0) {
-                if let Some(heir) = self.members(at).into_iter().find(lives) {
-                    return Some(heir);
-                }
+            if self.group_of(ancestor).is_some_and(|group| group.reaper)
+                && let Some(heir) = self.members(at).into_iter().find(lives)
+            {
+                return Some(heir);
             }
             at = self.find(ancestor.ptid)?;
         }

@@ -325,6 +325,19 @@ fn lineage_changes_with_ancestors_only() {
 }
 
 #[test]
+fn a_main_thread_found_late_changes_what_its_threads_answer() {
+    let mut w = World::new();
+    let thread = falco_source::snapshot::Thread { tid: 31, pid: 30, ..Default::default() };
+    w.state.restore(&falco_source::Snapshot { threads: vec![thread], ..Default::default() });
+    assert_eq!(w.cwd(31), "./");
+    let before = (w.thread(31).record.generation, w.state.lineage_generation());
+    w.clone(30, 33, Clone { tid: 30, pid: 30, ..Clone::default() });
+    assert_eq!(w.state.main_thread(w.thread(31)).map(|t| t.tid), Some(30));
+    let after = (w.thread(31).record.generation, w.state.lineage_generation());
+    assert!(after.0 != before.0 && after.1 != before.1);
+}
+
+#[test]
 fn event_numbers_count_all_and_the_preamble_is_skipped() {
     let mut w = World::new();
     let user = |b: &mut falco_event::EventBuilder| {

@@ -190,7 +190,7 @@ impl Parser<'_, '_> {
         let is_thread = clone_flags & flags::CLONE_THREAD != 0;
         let mut child = Thread::new(ids.tid, ids.pid, facts);
         child.ptid = ids.ptid;
-        child.flags = clone_flags;
+        child.flags = clone_flags & !flags::CLOSED;
         child.take_memory(row);
         if is_thread {
             // As if every thread shared its process's fds. All do but exotic ones.

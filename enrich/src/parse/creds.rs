@@ -4,6 +4,7 @@
 use falco_event::EventCode;
 
 use super::Parser;
+use crate::state::Slot;
 use crate::thread::flags;
 
 /// Portable number of `RLIMIT_NOFILE`.
@@ -93,7 +94,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn set_fdlimit(&mut self, slot: crate::state::Slot, limit: Option<i64>) {
+    fn set_fdlimit(&mut self, slot: Slot, limit: Option<i64>) {
         let Some(limit) = limit.filter(|&limit| limit != -1) else { return };
         if let Some(main) = self.state.threads.main_of(slot) {
             self.state.threads.update(main, |facts| facts.fdlimit = limit);

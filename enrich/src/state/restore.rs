@@ -156,7 +156,7 @@ fn restored(from: &snapshot::Thread) -> Thread {
     };
     let mut thread = Thread::new(from.tid, from.pid, facts);
     thread.ptid = from.ptid;
-    thread.flags |= from.flags | flags::ACTIVE;
+    thread.flags |= from.flags & !flags::CLOSED | flags::ACTIVE;
     thread.vmsize_kb = from.vmsize_kb;
     thread.vmrss_kb = from.vmrss_kb;
     thread.vmswap_kb = from.vmswap_kb;

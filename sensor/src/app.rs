@@ -231,9 +231,10 @@ fn process_events(
     mut engine: Engine,
     log: &Log,
 ) -> Result<ExitCode> {
-    let missing = config.missing_channels();
-    if !missing.is_empty() {
-        log.warning(&format!("not supported by this version and ignored: {}", missing.join(", ")));
+    let unsupported = config.unsupported();
+    if !unsupported.is_empty() {
+        let keys = unsupported.join(", ");
+        log.warning(&format!("not supported by this version and ignored: {keys}"));
     }
     if !config.stdout_enabled {
         bail!(

@@ -23,7 +23,7 @@ use falco_source::{Next, Source};
 use serde_json::{Map, Value};
 
 use crate::cli::EventsOptions;
-use crate::local_users;
+use crate::preamble;
 use crate::progress::ProgressLine;
 use crate::signals::Stop;
 use crate::suggest;
@@ -64,7 +64,7 @@ fn print_events(
 ) -> Result<()> {
     let mut state = State::new(Limits::default());
     let mut snapshot = source.start()?;
-    local_users::complete(&mut snapshot);
+    preamble::as_falco_replays(&mut snapshot);
     state.restore(&snapshot);
     let mut scratch = filter.map(Ruleset::scratch);
     // On a terminal the events themselves show the progress.
@@ -76,7 +76,7 @@ fn print_events(
         let event = match source.next()? {
             Next::Event(event) => event,
             Next::Snapshot(mut snapshot) => {
-                local_users::complete(&mut snapshot);
+                preamble::as_falco_replays(&mut snapshot);
                 state.restore(&snapshot);
                 continue;
             }

@@ -15,8 +15,8 @@ use falco_rules::ruleset::Matching;
 use falco_source::{Next, Source, Stats};
 
 use crate::alert::AlertFormatter;
-use crate::local_users;
 use crate::outputs::Output;
+use crate::preamble;
 use crate::progress::ProgressLine;
 use crate::signals::Stop;
 use crate::stats::AlertStats;
@@ -85,7 +85,7 @@ impl Replay<'_> {
     fn process(&mut self, outcome: &mut Outcome, progress: &mut ProgressLine) -> Result<()> {
         let mut state = State::new(self.limits);
         let mut snapshot = self.source.start()?;
-        local_users::complete(&mut snapshot);
+        preamble::as_falco_replays(&mut snapshot);
         state.restore(&snapshot);
         let ruleset = &self.program.ruleset;
         let wanted = ruleset.event_types();
@@ -97,7 +97,7 @@ impl Replay<'_> {
             let event = match self.source.next() {
                 Ok(Next::Event(event)) => event,
                 Ok(Next::Snapshot(mut snapshot)) => {
-                    local_users::complete(&mut snapshot);
+                    preamble::as_falco_replays(&mut snapshot);
                     state.restore(&snapshot);
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! Configuration in two steps: what the user wrote ([`tree`], [`load`], [`overrides`]) becomes
+//! Configuration in two steps: what the user wrote ([`tree`], [`mod@load`], `overrides`) becomes
 //! what the program needs ([`Config`]), typed and validated once. Nothing deeper reads YAML.
 //!
 //! A new key is one line in the table below; its type says how it is read ([`setting`]).
@@ -80,7 +80,7 @@ configuration! {
     rules: Vec<Selection> = Vec::new(), "rules";
     /// Additions to the outputs of matching rules.
     append_output: Vec<AppendOutput> = Vec::new(), "append_output";
-    /// Fields `static.<name>` with fixed values.
+    /// Fields `static.<name>` with fixed values (not in this version).
     static_fields: StaticFields = StaticFields::default(), "static_fields";
     /// Where events come from.
     engine_kind: EngineKind = EngineKind::Kmod, "engine.kind";
@@ -96,6 +96,8 @@ configuration! {
     program_enabled: bool = false, "program_output.enabled";
     /// Alerts to an HTTP endpoint (not in this version).
     http_enabled: bool = false, "http_output.enabled";
+    /// Recordings when rules fire (not in this version).
+    capture_enabled: bool = false, "capture.enabled";
     /// Own log on stderr: all of it, none, or (unset) only warnings and worse.
     log_stderr: Option<bool> = None, "log_stderr";
     /// Least severe level of the own log.
@@ -124,16 +126,18 @@ impl Config {
         Ok(())
     }
 
-    /// The output channels that are enabled but that this version does not have.
-    pub fn missing_channels(&self) -> Vec<&'static str> {
+    /// The keys that are set to something that this version does not do.
+    pub fn unsupported(&self) -> Vec<&'static str> {
         [
             (self.file_enabled, "file_output"),
             (self.syslog_enabled, "syslog_output"),
             (self.program_enabled, "program_output"),
             (self.http_enabled, "http_output"),
+            (self.capture_enabled, "capture"),
+            (!self.static_fields.0.is_empty(), "static_fields"),
         ]
         .into_iter()
-        .filter_map(|(enabled, name)| enabled.then_some(name))
+        .filter_map(|(set, key)| set.then_some(key))
         .collect()
     }
 }

@@ -1,8 +1,10 @@
-//! Users and groups of this machine, for ids that a capture does not explain.
+//! What Falco makes of a capture's preamble before it replays it, where that shows in alerts.
 //!
-//! Falco looks such ids up on the machine on which it replays: captures that Falco writes tell every
-//! user of their host, but other writers tell few or none. What the capture tells goes first.
-//! `HOST_ROOT` names another root than `/`, as for Falco.
+//! * Ids that the capture does not explain are looked up on this machine: captures that Falco
+//!   writes tell every user of their host, but other writers tell few or none. What the capture
+//!   tells goes first. `HOST_ROOT` names another root than `/`, as for Falco.
+//! * The boot time is forgotten (Falco clears the machine's description after it read it), so that
+//!   times since boot (`proc.pidns_init_start_ts`, `container.start_ts`) stay relative to it.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,10 +13,18 @@ use std::path::{Path, PathBuf};
 use falco_source::Snapshot;
 use falco_source::snapshot::{Group, User};
 
-/// Adds the users and groups of this machine whose ids the capture does not have.
-pub fn complete(snapshot: &mut Snapshot) {
+/// Changes the preamble of a capture as Falco does.
+pub fn as_falco_replays(snapshot: &mut Snapshot) {
     let root = std::env::var_os("HOST_ROOT").map_or_else(|| PathBuf::from("/"), PathBuf::from);
-    let (users, groups) = read(&root);
+    add_local_users(snapshot, &root);
+    if let Some(machine) = &mut snapshot.machine {
+        machine.boot_ts = 0;
+    }
+}
+
+/// Adds the users and groups of this machine whose ids the capture does not have.
+fn add_local_users(snapshot: &mut Snapshot, root: &Path) {
+    let (users, groups) = read(root);
     let known: HashSet<_> = snapshot.users.iter().map(|u| u.uid).collect();
     snapshot.users.extend(users.into_iter().filter(|u| !known.contains(&u.uid)));
     let known: HashSet<_> = snapshot.groups.iter().map(|g| g.gid).collect();
@@ -74,5 +84,11 @@ mod tests {
         assert_eq!((users[1].gid, users[1].home.as_slice()), (6, b"/h".as_slice()));
         assert_eq!(groups.iter().map(|g| g.gid).collect::<Vec<_>>(), [0, 100]);
         assert_eq!(read(&root.path().join("none")), (vec![], vec![]));
+
+        let told = User { uid: 5, name: b"told".to_vec(), ..User::default() };
+        let mut snapshot = Snapshot { users: vec![told], ..Snapshot::default() };
+        add_local_users(&mut snapshot, root.path());
+        let names: Vec<_> = snapshot.users.iter().map(|u| u.name.as_slice()).collect();
+        assert_eq!(names, [b"told".as_slice(), b"root"]);
     }
 }

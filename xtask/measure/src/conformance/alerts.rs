@@ -76,6 +76,7 @@ fn cases(shared: &Path) -> Result<Vec<Case>> {
 fn replay(shared: &Path, case: &Case) -> Result<Stream> {
     let mut falco = Command::new(paths::falco()?);
     falco.env("FALCO_HOSTNAME", "node1").env("TZ", "UTC").stdin(Stdio::null());
+    falco.env("HOST_ROOT", paths::root().join("sensor/tests/golden_host"));
     falco.arg("-c").arg(shared.join("captures/golden/falco.yaml"));
     falco.arg("-e").arg(shared.join("captures").join(format!("{}.scap", case.capture)));
     for file in paths::official_rules(shared, case.rules == "all") {

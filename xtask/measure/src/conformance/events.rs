@@ -83,6 +83,7 @@ impl Drop for Falco {
 fn start(capture: &Path, fields: &[String]) -> Result<Falco> {
     let mut falco = Command::new(paths::falco()?);
     falco.env("FALCO_HOSTNAME", "node1").env("TZ", "UTC").stdin(Stdio::null());
+    falco.env("HOST_ROOT", paths::root().join("sensor/tests/golden_host"));
     falco.args(["events", "--json", "--fields", &fields.join(","), "-e"]).arg(capture);
     falco.stdout(Stdio::piped());
     Ok(Falco(falco.spawn().context("cannot run falco events")?))

@@ -76,7 +76,7 @@ fn converts_as_libscap_does() {
             }
         }
     }
-    println!("{} of {lines} recorded converter steps are equal", lines - wrong.len());
+    println!("conformance converter.jsonl: {}/{lines}", lines - wrong.len());
     assert!(wrong.is_empty(), "{} of {lines} differ:\n{}", wrong.len(), wrong.join("\n"));
     assert!(lines > 400, "only {lines} steps were found");
 }

@@ -21,10 +21,8 @@ pub(super) struct Parser {
     documents: Documents,
     /// Finished anchored nodes of this document.
     anchors: HashMap<String, Finished>,
-    /// Collections that are open.
-    depth: usize,
-    /// Whether the innermost collection is a flow sequence, in which `a: b` is a map.
-    in_flow_sequence: bool,
+    /// Collections that are open, innermost last. No recursion: depth costs no stack.
+    open: Vec<Open>,
     end: usize,
 }
 
@@ -35,8 +33,7 @@ impl Parser {
             tokens: Scanner::scan(text).into_iter().peekable(),
             documents: Documents::default(),
             anchors: HashMap::new(),
-            depth: 0,
-            in_flow_sequence: false,
+            open: Vec::new(),
             end: text.len(),
         };
         while parser.directives()? && parser.kind()?.is_some() {
@@ -47,6 +44,11 @@ impl Parser {
 
     fn error<T>(&self, mark: Mark, message: impl Into<String>) -> Parsed<T> {
         Err(YamlError { mark, message: message.into() })
+    }
+
+    fn error_here<T>(&mut self, message: impl Into<String>) -> Parsed<T> {
+        let mark = self.mark();
+        self.error(mark, message)
     }
 
     /// The next token's kind; an error if scanning stopped there.
@@ -75,8 +77,10 @@ impl Parser {
 
     /// Where the next token is.
     fn mark(&mut self) -> Mark {
-        let offset = self.tokens.peek().map_or(self.end, |token| token.offset);
-        self.lines.token_mark(offset)
+        match self.tokens.peek() {
+            Some(token) if !token.at_end => self.lines.mark(token.offset),
+            _ => Mark { column: 0, ..self.lines.mark(self.end) },
+        }
     }
 
     /// Skips directives; only the version's is looked at.
@@ -101,8 +105,7 @@ impl Parser {
                 _ => None,
             };
             if let Some(message) = message {
-                let mark = self.mark();
-                return self.error(mark, message);
+                return self.error_here(message);
             }
             self.tokens.next();
         }
@@ -113,13 +116,20 @@ impl Parser {
         let before = self.tokens.len();
         self.anchors.clear();
         self.take(&TokenKind::DocumentStart)?;
-        let root = self.node()?;
-        self.documents.roots.push(root.id);
+        let mut child = self.node()?;
+        while let Some(mut open) = self.open.pop() {
+            child = if self.goes_on(&mut open, child)? {
+                self.open.push(open);
+                self.node()?
+            } else {
+                Some(self.close(open)?)
+            };
+        }
+        self.documents.roots.extend(child.map(|root| root.id));
         while self.take(&TokenKind::DocumentEnd)? {}
         // What follows is the next document, but a token that begins none would be so for ever.
         if self.tokens.len() == before {
-            let mark = self.mark();
-            return self.error(mark, "unexpected token");
+            return self.error_here("unexpected token");
         }
         Ok(())
     }
@@ -133,14 +143,13 @@ impl Parser {
         self.push(mark, Content::Null)
     }
 
-    fn node(&mut self) -> Parsed<Finished> {
+    /// Reads a node. A collection is only opened, and gives None.
+    fn node(&mut self) -> Parsed<Option<Finished>> {
         let mark = self.mark();
         match self.kind()? {
-            None => return Ok(self.null(mark)),
+            None => return Ok(Some(self.null(mark))),
             // A value by itself belongs to a map without braces.
-            Some(TokenKind::Value) => {
-                return self.collection(mark, None, Self::map_of_one_without_key);
-            }
+            Some(TokenKind::Value) => return self.open(mark, None, Shape::Pair),
             Some(TokenKind::Alias(name)) => {
                 let name = name.clone();
                 let Some(finished) = self.anchors.get(&name).copied() else {
@@ -148,43 +157,43 @@ impl Parser {
                         .error(mark, format!("the referenced anchor is not defined: {name}"));
                 };
                 self.tokens.next();
-                return Ok(finished);
+                return Ok(Some(finished));
             }
             Some(_) => {}
         }
         let (anchor, tagged) = self.properties()?;
-        let in_flow_sequence = self.in_flow_sequence;
-        let node = match self.kind()? {
-            Some(TokenKind::Plain(_) | TokenKind::Scalar(_)) => match self.tokens.next() {
-                Some(Token { kind: TokenKind::Plain(text), .. })
-                    if !tagged && scalar::is_null(&text) =>
-                {
-                    self.null(mark)
-                }
-                Some(Token { kind: TokenKind::Plain(text) | TokenKind::Scalar(text), .. }) => {
-                    self.push(mark, Content::Scalar(text))
-                }
-                _ => self.null(mark),
-            },
-            Some(TokenKind::FlowSequenceStart) => {
-                return self.collection(mark, anchor, Self::flow_sequence);
-            }
-            Some(TokenKind::FlowMapStart) => {
-                return self.collection(mark, anchor, Self::flow_map);
-            }
-            Some(TokenKind::BlockSequenceStart) => {
-                return self.collection(mark, anchor, Self::block_sequence);
-            }
-            Some(TokenKind::BlockMapStart) => {
-                return self.collection(mark, anchor, Self::block_map);
-            }
+        let in_flow_sequence =
+            self.open.last().is_some_and(|open| open.shape == Shape::FlowSequence);
+        let shape = match self.kind()? {
+            Some(TokenKind::FlowSequenceStart) => Shape::FlowSequence,
+            Some(TokenKind::FlowMapStart) => Shape::FlowMap,
+            Some(TokenKind::BlockSequenceStart) => Shape::BlockSequence,
+            Some(TokenKind::BlockMapStart) => Shape::BlockMap,
             Some(TokenKind::Key) if in_flow_sequence => {
-                return self.collection(mark, anchor, Self::map_of_one);
+                return self.open(mark, anchor, Shape::Pair);
             }
-            _ if tagged => self.push(mark, Content::Scalar(String::new())),
-            _ => self.null(mark),
+            Some(TokenKind::Plain(_) | TokenKind::Scalar(_)) => {
+                let content = match self.tokens.next().map(|token| token.kind) {
+                    Some(TokenKind::Plain(text)) if !tagged && scalar::is_null(&text) => {
+                        Content::Null
+                    }
+                    Some(TokenKind::Plain(text) | TokenKind::Scalar(text)) => Content::Scalar(text),
+                    _ => Content::Null,
+                };
+                let node = self.push(mark, content);
+                return Ok(Some(self.finish(node, anchor)));
+            }
+            next => {
+                let content = match tagged && next.is_some() {
+                    true => Content::Scalar(String::new()),
+                    false => Content::Null,
+                };
+                let node = self.push(mark, content);
+                return Ok(Some(self.finish(node, anchor)));
+            }
         };
-        Ok(self.finish(node, anchor))
+        self.tokens.next();
+        self.open(mark, anchor, shape)
     }
 
     fn finish(&mut self, node: Finished, anchor: Option<String>) -> Finished {
@@ -215,121 +224,129 @@ impl Parser {
                 }
                 _ => return Ok((anchor, tagged)),
             };
-            let mark = self.mark();
-            return self.error(mark, message);
+            return self.error_here(message);
         }
     }
 
-    /// A collection whose content `read` reads.
-    fn collection(
+    /// Opens a collection, or reads an empty one.
+    fn open(
         &mut self,
         mark: Mark,
         anchor: Option<String>,
-        read: fn(&mut Self, &mut Building) -> Parsed,
-    ) -> Parsed<Finished> {
-        if self.depth >= MAX_DEPTH {
+        shape: Shape,
+    ) -> Parsed<Option<Finished>> {
+        if self.open.len() >= MAX_DEPTH {
             return self.error(mark, "bad file");
         }
-        self.depth += 1;
-        let around = self.in_flow_sequence;
-        self.in_flow_sequence = false;
-        let node = self.null(mark);
-        let mut building = Building { weight: node.weight, ..Building::default() };
-        read(self, &mut building)?;
-        self.in_flow_sequence = around;
-        self.depth -= 1;
-        if building.weight > MAX_NODES {
-            return self.error(mark, format!("more than {MAX_NODES} nodes, aliases expanded"));
+        let Finished { id, weight } = self.null(mark);
+        let mut open = Open { id, shape, mark, anchor, weight, key: None, children: Vec::new() };
+        if self.next_child(&mut open)? {
+            self.open.push(open);
+            return Ok(None);
         }
-        let Building { content, weight, .. } = building;
-        self.documents.set(node.id, content);
-        Ok(self.finish(Finished { weight, ..node }, anchor))
+        self.close(open).map(Some)
     }
 
-    /// Whether the collection that `end` ends goes on; takes `end` if not. What goes on must begin
-    /// with one of `entries`.
-    fn goes_on(&mut self, entries: &[TokenKind], end: &TokenKind, message: &str) -> Parsed<bool> {
-        if self.take(end)? {
-            return Ok(false);
+    fn close(&mut self, open: Open) -> Parsed<Finished> {
+        let Open { id, shape, anchor, weight, children, .. } = open;
+        if weight > MAX_NODES {
+            return self.error(open.mark, format!("more than {MAX_NODES} nodes, aliases expanded"));
         }
-        match self.kind()? {
-            Some(kind) if entries.contains(kind) => Ok(true),
-            _ => {
-                let mark = self.mark();
-                self.error(mark, message)
+        let content = match shape {
+            Shape::BlockSequence | Shape::FlowSequence => Content::Sequence(children),
+            Shape::BlockMap | Shape::FlowMap | Shape::Pair => {
+                let pairs = children.chunks_exact(2);
+                Content::Map(pairs.filter_map(|p| Some((*p.first()?, *p.last()?))).collect())
             }
-        }
-    }
-
-    fn block_sequence(&mut self, building: &mut Building) -> Parsed {
-        self.tokens.next();
-        let (entry, end) = ([TokenKind::BlockEntry], TokenKind::BlockSequenceEnd);
-        while self.goes_on(&entry, &end, "end of sequence not found")? {
-            self.tokens.next();
-            let mark = self.mark();
-            let empty =
-                matches!(self.kind()?, Some(TokenKind::BlockEntry | TokenKind::BlockSequenceEnd));
-            let node = if empty { self.null(mark) } else { self.node()? };
-            building.item(node);
-        }
-        Ok(())
-    }
-
-    fn block_map(&mut self, building: &mut Building) -> Parsed {
-        self.tokens.next();
-        building.content = Content::Map(Vec::new());
-        let (entries, end) = ([TokenKind::Key, TokenKind::Value], TokenKind::BlockMapEnd);
-        while self.goes_on(&entries, &end, "end of map not found")? {
-            let has_key = self.is_next(&TokenKind::Key)?;
-            self.pair(has_key, building)?;
-        }
-        Ok(())
-    }
-
-    /// A key and its value, either of which may be missing. `has_key` if a key token comes next.
-    fn pair(&mut self, has_key: bool, building: &mut Building) -> Parsed {
-        let mark = self.mark();
-        let key = if has_key {
-            self.tokens.next();
-            self.node()?
-        } else {
-            self.null(mark)
         };
-        let value = if self.take(&TokenKind::Value)? { self.node()? } else { self.null(mark) };
-        building.pair(key, value);
-        Ok(())
+        self.documents.set(id, content);
+        Ok(self.finish(Finished { id, weight }, anchor))
     }
 
-    fn flow_sequence(&mut self, building: &mut Building) -> Parsed {
-        self.tokens.next();
-        self.in_flow_sequence = true;
-        while !self.take(&TokenKind::FlowSequenceEnd)? {
-            self.not_at_end("end of sequence flow not found")?;
-            let node = self.node()?;
-            building.item(node);
-            self.flow_separator(&TokenKind::FlowSequenceEnd, "end of sequence flow not found")?;
+    /// Adds a child. Whether another node comes next; if not, the collection has ended.
+    fn goes_on(&mut self, open: &mut Open, child: Option<Finished>) -> Parsed<bool> {
+        // It was opened just now, and its first child is next.
+        let Some(child) = child else { return Ok(true) };
+        match open.shape {
+            Shape::BlockSequence => open.add(child),
+            Shape::FlowSequence => {
+                open.add(child);
+                self.flow_separator(&TokenKind::FlowSequenceEnd, END_OF_FLOW_SEQUENCE)?;
+            }
+            Shape::BlockMap | Shape::FlowMap | Shape::Pair => match open.key.take() {
+                Some(key) => self.pair(open, key, child)?,
+                None if self.take(&TokenKind::Value)? => {
+                    open.key = Some(child);
+                    return Ok(true);
+                }
+                None => {
+                    let value = self.null(open.mark);
+                    self.pair(open, child, value)?;
+                }
+            },
         }
-        Ok(())
+        if open.shape == Shape::Pair { Ok(false) } else { self.next_child(open) }
     }
 
-    fn flow_map(&mut self, building: &mut Building) -> Parsed {
-        self.tokens.next();
-        building.content = Content::Map(Vec::new());
-        while !self.take(&TokenKind::FlowMapEnd)? {
-            self.not_at_end("end of map flow not found")?;
-            let has_key = self.is_next(&TokenKind::Key)?;
-            self.pair(has_key, building)?;
-            self.flow_separator(&TokenKind::FlowMapEnd, "end of map flow not found")?;
+    /// Whether a node of the collection comes next.
+    fn next_child(&mut self, open: &mut Open) -> Parsed<bool> {
+        loop {
+            match open.shape {
+                Shape::BlockSequence => {
+                    if self.take(&TokenKind::BlockSequenceEnd)? {
+                        return Ok(false);
+                    }
+                    if !self.take(&TokenKind::BlockEntry)? {
+                        return self.error_here("end of sequence not found");
+                    }
+                    let mark = self.mark();
+                    match self.kind()? {
+                        Some(TokenKind::BlockEntry | TokenKind::BlockSequenceEnd) => {
+                            let empty = self.null(mark);
+                            open.add(empty);
+                            continue;
+                        }
+                        _ => return Ok(true),
+                    }
+                }
+                Shape::FlowSequence if self.take(&TokenKind::FlowSequenceEnd)? => return Ok(false),
+                Shape::FlowSequence if self.kind()?.is_none() => {
+                    return self.error_here(END_OF_FLOW_SEQUENCE);
+                }
+                Shape::FlowSequence => return Ok(true),
+                Shape::BlockMap if self.take(&TokenKind::BlockMapEnd)? => return Ok(false),
+                Shape::BlockMap => match self.kind()? {
+                    Some(TokenKind::Key | TokenKind::Value) => {}
+                    _ => return self.error_here("end of map not found"),
+                },
+                Shape::FlowMap if self.take(&TokenKind::FlowMapEnd)? => return Ok(false),
+                Shape::FlowMap if self.kind()?.is_none() => {
+                    return self.error_here(END_OF_FLOW_MAP);
+                }
+                Shape::FlowMap | Shape::Pair => {}
+            }
+            // A pair, either half of which may be missing.
+            open.mark = self.mark();
+            if self.take(&TokenKind::Key)? {
+                return Ok(true);
+            }
+            let key = self.null(open.mark);
+            if self.take(&TokenKind::Value)? {
+                open.key = Some(key);
+                return Ok(true);
+            }
+            let value = self.null(open.mark);
+            self.pair(open, key, value)?;
         }
-        Ok(())
     }
 
-    fn not_at_end(&mut self, message: &str) -> Parsed {
-        if self.kind()?.is_none() {
-            let mark = self.mark();
-            return self.error(mark, message);
+    fn pair(&mut self, open: &mut Open, key: Finished, value: Finished) -> Parsed {
+        open.add(key);
+        open.add(value);
+        match open.shape {
+            Shape::FlowMap => self.flow_separator(&TokenKind::FlowMapEnd, END_OF_FLOW_MAP),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// A `,`, or the end, which stays.
@@ -337,52 +354,40 @@ impl Parser {
         if self.take(&TokenKind::FlowEntry)? || self.is_next(end)? {
             return Ok(());
         }
-        let mark = self.mark();
-        self.error(mark, message)
+        self.error_here(message)
     }
+}
 
-    /// `key: value` as an element of a flow sequence.
-    fn map_of_one(&mut self, building: &mut Building) -> Parsed {
-        building.content = Content::Map(Vec::new());
-        self.pair(true, building)
-    }
+const END_OF_FLOW_SEQUENCE: &str = "end of sequence flow not found";
+const END_OF_FLOW_MAP: &str = "end of map flow not found";
 
-    /// `: value` by itself.
-    fn map_of_one_without_key(&mut self, building: &mut Building) -> Parsed {
-        building.content = Content::Map(Vec::new());
-        let mark = self.mark();
-        let key = self.null(mark);
-        self.tokens.next();
-        let value = self.node()?;
-        building.pair(key, value);
-        Ok(())
-    }
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    BlockSequence,
+    BlockMap,
+    FlowSequence,
+    FlowMap,
+    /// `key: value` within a flow sequence, without braces.
+    Pair,
 }
 
 /// A collection that is being read.
-struct Building {
-    content: Content,
+struct Open {
+    id: Id,
+    shape: Shape,
+    /// Where it begins, and then where its last pair does.
+    mark: Mark,
+    anchor: Option<String>,
     weight: u64,
+    /// The key whose value comes next.
+    key: Option<Finished>,
+    /// Elements; in maps keys and values by turns.
+    children: Vec<Id>,
 }
 
-impl Default for Building {
-    fn default() -> Self {
-        Building { content: Content::Sequence(Vec::new()), weight: 0 }
-    }
-}
-
-impl Building {
-    fn item(&mut self, node: Finished) {
-        self.weight = self.weight.saturating_add(node.weight);
-        if let Content::Sequence(items) = &mut self.content {
-            items.push(node.id);
-        }
-    }
-
-    fn pair(&mut self, key: Finished, value: Finished) {
-        self.weight = self.weight.saturating_add(key.weight).saturating_add(value.weight);
-        if let Content::Map(pairs) = &mut self.content {
-            pairs.push((key.id, value.id));
-        }
+impl Open {
+    fn add(&mut self, child: Finished) {
+        self.weight = self.weight.saturating_add(child.weight);
+        self.children.push(child.id);
     }
 }

@@ -6,14 +6,13 @@ use super::Mark;
 #[derive(Debug)]
 pub(super) struct Lines {
     starts: Vec<usize>,
-    len: usize,
 }
 
 impl Lines {
     pub(super) fn new(text: &str) -> Self {
         let after_newline = |(i, byte): (usize, u8)| (byte == b'\n').then_some(i + 1);
         let starts = text.bytes().enumerate().filter_map(after_newline);
-        Lines { starts: std::iter::once(0).chain(starts).collect(), len: text.len() }
+        Lines { starts: std::iter::once(0).chain(starts).collect() }
     }
 
     /// The line that a byte is in, from 0.
@@ -26,11 +25,5 @@ impl Lines {
         let line = self.line(offset);
         let start = self.starts.get(line).copied().unwrap_or_default();
         Mark { offset, line, column: offset.saturating_sub(start) }
-    }
-
-    /// The mark of a token; where the text has ended, yaml-cpp is back at column 0.
-    pub(super) fn token_mark(&self, offset: usize) -> Mark {
-        let mark = self.mark(offset);
-        if offset >= self.len { Mark { column: 0, ..mark } } else { mark }
     }
 }

@@ -45,9 +45,12 @@ pub(super) fn plain(
         }
         text.truncate(text.len() - line.len() + line.trim_end_matches([' ', '\t']).len());
         cursor.skip_break();
-        while cursor.at_blank() && !plain_ends(cursor, in_flow) {
+        while cursor.at_blank() {
             if cursor.peek() == Some(b'\t') && cursor.column() < indent {
                 return error(cursor, "illegal tab when looking for indentation");
+            }
+            if plain_ends(cursor, in_flow) {
+                break;
             }
             cursor.advance(1);
         }
@@ -109,7 +112,9 @@ pub(super) fn quoted(cursor: &mut Cursor<'_>) -> Result<String, Stop> {
     // Text before this was escaped or is not blank, so it stays as it is.
     let mut keep = 0;
     let mut escaped_until = None;
-    loop {
+    // The end of the text is an error only within a line.
+    let mut ended = cursor.peek().is_none();
+    while !ended {
         if cursor.column() == 0 && cursor.at_document_indicator() {
             return error(cursor, "illegal document indicator in scalar");
         }
@@ -152,6 +157,7 @@ pub(super) fn quoted(cursor: &mut Cursor<'_>) -> Result<String, Stop> {
         cursor.skip_blanks();
         fold.line(cursor, escaped_break, &mut text);
         keep = text.len();
+        ended = cursor.peek().is_none();
     }
     // At most one line break stays at the end; two after an escape.
     let content = text.trim_end_matches('\n').len();
@@ -192,6 +198,7 @@ fn escape(cursor: &mut Cursor<'_>) -> Result<char, Stop> {
     };
     let code = cursor.rest().get(..digits).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
     let Some(code) = code.and_then(|digits| u32::from_str_radix(digits, 16).ok()) else {
+        cursor.advance(digits);
         return error(cursor, "bad character found while scanning hex number");
     };
     cursor.advance(digits);

@@ -1,11 +1,12 @@
 //! Text → tokens.
 //!
 //! Indentation becomes start and end tokens of block collections. A node is a key only if a `:`
-//! follows on its line, so wherever a key may stand its place is remembered, and the tokens that
-//! make it one are put in there when the `:` comes.
+//! follows on its line, so wherever a key may stand the tokens that make it one are put down as
+//! undecided, and confirmed or withdrawn later.
 //!
-//! What is accepted is what yaml-cpp 0.8 accepts: flow collections and quoted scalars need no
-//! indentation, tabs may separate tokens. Error texts are its too.
+//! What is accepted is what yaml-cpp 0.8 accepts, because Falco does: flow collections and quoted
+//! scalars need no indentation, tabs may separate tokens, an undecided key at the very end is one.
+//! Error texts are its too.
 
 use super::cursor::Cursor;
 use super::scalars;
@@ -15,6 +16,17 @@ use super::scalars;
 pub(super) struct Token {
     pub(super) offset: usize,
     pub(super) kind: TokenKind,
+    /// Put down when the text had ended, where yaml-cpp is back at column 0.
+    pub(super) at_end: bool,
+    status: Status,
+}
+
+/// Whether a token or an indentation stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Valid,
+    Undecided,
+    Withdrawn,
 }
 
 /// What a token is.
@@ -61,21 +73,23 @@ enum Collection {
     Map,
 }
 
-/// A block collection that is open.
+/// A block collection that is open, if its status is valid.
 struct Indent {
     column: usize,
     collection: Collection,
+    status: Status,
 }
 
 /// A place where a key may have begun.
 struct PossibleKey {
     /// Flow collections around it.
     level: usize,
-    /// Where its tokens would go.
-    token: usize,
     offset: usize,
-    column: usize,
     line: usize,
+    /// Number of its key token.
+    token: usize,
+    /// Number of the indentation that it opened; the token before is then the map's start.
+    indent: Option<usize>,
 }
 
 pub(super) struct Scanner<'t> {
@@ -89,6 +103,10 @@ pub(super) struct Scanner<'t> {
     key_allowed: bool,
     /// Whether a `:` right behind is a value (`"a":1` in flow collections).
     value_adjacent: bool,
+    /// Whether the text has ended.
+    ended: bool,
+    /// The first token whose status was decided while scanning the present one.
+    just_decided: Option<usize>,
 }
 
 impl<'t> Scanner<'t> {
@@ -102,17 +120,25 @@ impl<'t> Scanner<'t> {
             keys: Vec::new(),
             key_allowed: true,
             value_adjacent: false,
+            ended: false,
+            just_decided: None,
         };
         loop {
             match scanner.next() {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err((offset, kind)) => {
-                    scanner.tokens.push(Token { offset, kind });
+                    // Who reads tokens waits at an undecided one, so what is behind is not seen.
+                    let undecided =
+                        scanner.tokens.iter().position(|t| t.status == Status::Undecided);
+                    let seen = undecided.into_iter().chain(scanner.just_decided).min();
+                    scanner.tokens.truncate(seen.unwrap_or(usize::MAX));
+                    scanner.push_at(offset, kind);
                     break;
                 }
             }
         }
+        scanner.tokens.retain(|token| token.status != Status::Withdrawn);
         scanner.tokens
     }
 
@@ -120,8 +146,12 @@ impl<'t> Scanner<'t> {
         !self.flows.is_empty()
     }
 
+    fn push_at(&mut self, offset: usize, kind: TokenKind) {
+        self.tokens.push(Token { offset, kind, at_end: self.ended, status: Status::Valid });
+    }
+
     fn push(&mut self, kind: TokenKind) {
-        self.tokens.push(Token { offset: self.cursor.offset(), kind });
+        self.push_at(self.cursor.offset(), kind);
     }
 
     /// Pushes a token of `len` bytes and goes behind it.
@@ -136,10 +166,12 @@ impl<'t> Scanner<'t> {
 
     /// Scans one token (or what it needs before it). False at the end.
     fn next(&mut self) -> Result<bool, Stop> {
+        self.just_decided = None;
         self.skip_to_token();
         self.close_blocks_deeper_than(self.cursor.column());
         let at_line_start = self.cursor.column() == 0;
         let Some(byte) = self.cursor.peek() else {
+            self.ended = true;
             self.close_all_blocks();
             return Ok(false);
         };
@@ -204,6 +236,9 @@ impl<'t> Scanner<'t> {
             }
             self.close_block();
         }
+        while self.indents.last().is_some_and(|indent| indent.status == Status::Withdrawn) {
+            self.close_block();
+        }
     }
 
     fn close_all_blocks(&mut self) {
@@ -213,15 +248,17 @@ impl<'t> Scanner<'t> {
     }
 
     fn close_block(&mut self) {
-        match self.indents.pop().map(|indent| indent.collection) {
-            Some(Collection::Sequence) => self.push(TokenKind::BlockSequenceEnd),
-            Some(Collection::Map) => self.push(TokenKind::BlockMapEnd),
-            None => {}
+        let Some(indent) = self.indents.pop() else { return };
+        match indent.collection {
+            _ if indent.status != Status::Valid => self.forget_key(),
+            Collection::Sequence => self.push(TokenKind::BlockSequenceEnd),
+            Collection::Map => self.push(TokenKind::BlockMapEnd),
         }
     }
 
-    /// Opens a block collection unless this column already belongs to one. Whether it did.
-    fn open_block(&mut self, column: usize, collection: Collection) -> bool {
+    /// Opens a block collection here unless this column already belongs to one. Whether it did.
+    fn open_block(&mut self, collection: Collection) -> bool {
+        let column = self.cursor.column();
         let opens = match self.indents.last() {
             None => true,
             Some(top) if top.column == column => {
@@ -231,53 +268,71 @@ impl<'t> Scanner<'t> {
         };
         let opens = opens && !self.in_flow();
         if opens {
-            self.indents.push(Indent { column, collection });
+            self.push(match collection {
+                Collection::Sequence => TokenKind::BlockSequenceStart,
+                Collection::Map => TokenKind::BlockMapStart,
+            });
+            self.indents.push(Indent { column, collection, status: Status::Valid });
         }
         opens
     }
 
     // Keys.
 
+    /// Puts down the tokens of a key in case that what follows is one.
     fn save_key(&mut self) {
-        if !self.key_allowed {
+        let level = self.flows.len();
+        if !self.key_allowed || self.keys.last().is_some_and(|key| key.level == level) {
             return;
         }
-        let line = self.cursor.line();
-        let level = self.flows.len();
-        match self.keys.last() {
-            Some(key) if key.level == level && key.line == line => return,
-            Some(key) if key.level == level => self.forget_key(),
-            _ => {}
-        }
-        self.keys.push(PossibleKey {
+        let indent = self.open_block(Collection::Map).then(|| self.indents.len() - 1);
+        self.push(TokenKind::Key);
+        let token = self.tokens.len() - 1;
+        let key = PossibleKey {
             level,
-            token: self.tokens.len(),
             offset: self.cursor.offset(),
-            column: self.cursor.column(),
-            line,
-        });
+            line: self.cursor.line(),
+            token,
+            indent,
+        };
+        self.decide(&key, Status::Undecided);
+        self.keys.push(key);
+    }
+
+    fn decide(&mut self, key: &PossibleKey, status: Status) {
+        let first = key.token - usize::from(key.indent.is_some());
+        if status != Status::Undecided {
+            self.just_decided = Some(self.just_decided.map_or(first, |token| token.min(first)));
+        }
+        let tokens = first..=key.token;
+        for token in self.tokens.get_mut(tokens).into_iter().flatten() {
+            token.status = status;
+        }
+        // An indentation that has ended was decided then.
+        if let Some(indent) = key.indent.and_then(|i| self.indents.get_mut(i)) {
+            indent.status = status;
+        }
+    }
+
+    /// The possible key on this level.
+    fn pop_key(&mut self) -> Option<PossibleKey> {
+        let level = self.flows.len();
+        self.keys.pop_if(|key| key.level == level)
     }
 
     /// What was scanned last on this level is no key.
     fn forget_key(&mut self) {
-        if self.keys.last().is_some_and(|key| key.level == self.flows.len()) {
-            self.keys.pop();
+        if let Some(key) = self.pop_key() {
+            self.decide(&key, Status::Withdrawn);
         }
     }
 
-    /// Makes the possible key on this level one. Whether there was any.
+    /// Decides the possible key on this level. Whether there was any and it is one.
     fn confirm_key(&mut self) -> bool {
-        let level = self.flows.len();
-        let Some(key) = self.keys.pop_if(|key| key.level == level) else { return false };
-        if key.line != self.cursor.line() || self.cursor.offset() - key.offset > MAX_KEY {
-            return false;
-        }
-        let token = |kind| Token { offset: key.offset, kind };
-        self.tokens.insert(key.token, token(TokenKind::Key));
-        if self.open_block(key.column, Collection::Map) {
-            self.tokens.insert(key.token, token(TokenKind::BlockMapStart));
-        }
-        true
+        let Some(key) = self.pop_key() else { return false };
+        let is_key = key.line == self.cursor.line() && self.cursor.offset() - key.offset <= MAX_KEY;
+        self.decide(&key, if is_key { Status::Valid } else { Status::Withdrawn });
+        is_key
     }
 
     // Tokens.
@@ -302,7 +357,7 @@ impl<'t> Scanner<'t> {
                 Some(_) => parameters.push(self.cursor.take_word()),
             }
         }
-        self.tokens.push(Token { offset, kind: TokenKind::Directive(name, parameters) });
+        self.push_at(offset, TokenKind::Directive(name, parameters));
     }
 
     fn document_indicator(&mut self, byte: u8) {
@@ -361,9 +416,7 @@ impl<'t> Scanner<'t> {
         if self.in_flow() || !self.key_allowed {
             return self.error("illegal block entry");
         }
-        if self.open_block(self.cursor.column(), Collection::Sequence) {
-            self.push(TokenKind::BlockSequenceStart);
-        }
+        self.open_block(Collection::Sequence);
         self.key_allowed = true;
         self.value_adjacent = false;
         self.take(TokenKind::BlockEntry, 1);
@@ -376,9 +429,7 @@ impl<'t> Scanner<'t> {
             if !self.key_allowed {
                 return self.error(message);
             }
-            if self.open_block(self.cursor.column(), Collection::Map) {
-                self.push(TokenKind::BlockMapStart);
-            }
+            self.open_block(Collection::Map);
         }
         self.key_allowed = !self.in_flow();
         Ok(())
@@ -440,7 +491,7 @@ impl<'t> Scanner<'t> {
         }
         let name = name.to_owned();
         let kind = if is_alias { TokenKind::Alias(name) } else { TokenKind::Anchor(name) };
-        self.tokens.push(Token { offset, kind });
+        self.push_at(offset, kind);
         Ok(())
     }
 
@@ -457,7 +508,7 @@ impl<'t> Scanner<'t> {
             self.cursor
                 .take_while(|b| b.is_ascii_alphanumeric() || b"-!#;/?:@&=+$_.~*'()%".contains(&b));
         }
-        self.tokens.push(Token { offset, kind: TokenKind::Tag });
+        self.push_at(offset, TokenKind::Tag);
         Ok(())
     }
 
@@ -468,7 +519,7 @@ impl<'t> Scanner<'t> {
         // The next token is on a new line.
         self.key_allowed = true;
         self.value_adjacent = false;
-        self.tokens.push(Token { offset, kind: TokenKind::Scalar(text) });
+        self.push_at(offset, TokenKind::Scalar(text));
         Ok(())
     }
 
@@ -476,7 +527,7 @@ impl<'t> Scanner<'t> {
         let offset = self.start_node();
         let text = scalars::quoted(&mut self.cursor)?;
         self.value_adjacent = true;
-        self.tokens.push(Token { offset, kind: TokenKind::Scalar(text) });
+        self.push_at(offset, TokenKind::Scalar(text));
         Ok(())
     }
 
@@ -502,7 +553,7 @@ impl<'t> Scanner<'t> {
         let offset = self.start_node();
         let (text, ended_by_indent) = scalars::plain(&mut self.cursor, in_flow, indent)?;
         self.key_allowed = ended_by_indent;
-        self.tokens.push(Token { offset, kind: TokenKind::Plain(text) });
+        self.push_at(offset, TokenKind::Plain(text));
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use falco_rules::ruleset::Matching;
 
 use crate::alert::AlertFormatter;
 use crate::cli::Options;
-use crate::config::{self, Config, EngineKind, Loaded};
+use crate::config::{self, AppendOutput, Config, EngineKind, Loaded};
 use crate::engine::{Engine, Validation};
 use crate::list::ListOptions;
 use crate::log::Log;
@@ -55,13 +55,8 @@ pub fn run(options: &Options, cmdline: &str) -> Result<ExitCode> {
         return done(out);
     }
     let loaded = load_config(options, config_file.as_deref())?;
-    let config = &loaded.config;
     if options.version {
-        if config.json_output {
-            writeln!(out, "{}", serde_json::Value::Object(version::json()))?;
-        } else {
-            write!(out, "{}", version::text())?;
-        }
+        print_version(&loaded.config, &mut out)?;
         return done(out);
     }
     if options.page_size {
@@ -71,37 +66,28 @@ pub fn run(options: &Options, cmdline: &str) -> Result<ExitCode> {
     if config_file.is_none() && !works_without_config(options) {
         bail!("You must create a config file at {DEFAULT_CONFIG} or by passing -c");
     }
+    run_configured(options, cmdline, &loaded, out)
+}
 
+/// What needs fields and rules.
+fn run_configured(
+    options: &Options,
+    cmdline: &str,
+    loaded: &Loaded,
+    mut out: BufWriter<impl Write>,
+) -> Result<ExitCode> {
+    let config = &loaded.config;
     let log = Log::new(config);
-    log.info(&format!("Falco version: {} (sensor {})", version::FALCO, version::SENSOR));
-    log.info("Falco initialized with configuration files:");
-    loaded.files.iter().for_each(|file| log.info(&format!("   {}", file.display())));
-    loaded.warnings.iter().for_each(|warning| log.warning(warning));
-    if options.print.is_some() {
-        log.warning(
-            "The -p/--print option is deprecated and will be removed. Use -o append_output=... \
-             instead.",
-        );
-    }
-
+    log_start(options, loaded, &log);
     let mut engine = Engine::new(config, options.print.as_deref());
     if let Some(source) = &options.list {
-        if !source.is_empty() && source != SYSCALL_SOURCE {
-            bail!("Value for --list must be a valid source type");
-        }
-        let how = ListOptions {
-            names_only: options.names_only,
-            verbose: options.verbose > 0,
-            format: options.list_format,
-        };
-        list::print(engine.fields.fields(), SYSCALL_SOURCE, how, &mut out)?;
+        list_fields(options, source, &engine, &mut out)?;
         return done(out);
     }
     if !options.validate.is_empty() {
         validate(options, config, &mut engine, &log, &mut out)?;
         return done(out);
     }
-
     let found = rules_files::read(&options.rules, &config.rules_files)?;
     load_rules(config, &mut engine, &found, &log)?;
     if options.describe_all || options.describe.is_some() {
@@ -110,11 +96,10 @@ pub fn run(options: &Options, cmdline: &str) -> Result<ExitCode> {
         return done(out);
     }
     if options.support {
-        writeln!(out, "{}", support::report(cmdline, &loaded, &found.files))?;
+        writeln!(out, "{}", support::report(cmdline, loaded, &found.files))?;
         return done(out);
     }
     // The loop takes stdout over.
-    out.flush()?;
     drop(out);
     process_events(options, config, engine, &log)
 }
@@ -128,6 +113,47 @@ fn done(mut out: BufWriter<impl Write>) -> Result<ExitCode> {
 fn notice(text: &str) {
     // There is nowhere to report that stderr is closed.
     let _ = writeln!(io::stderr(), "WARNING: {text}");
+}
+
+fn print_version(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+    if config.json_output {
+        writeln!(out, "{}", serde_json::Value::Object(version::json()))
+    } else {
+        write!(out, "{}", version::text())
+    }
+}
+
+/// The first lines of the log, as Falco writes them.
+fn log_start(options: &Options, loaded: &Loaded, log: &Log) {
+    log.info(&format!("Falco version: {} (sensor {})", version::FALCO, version::SENSOR));
+    if !loaded.files.is_empty() {
+        log.info("Falco initialized with configuration files:");
+        loaded.files.iter().for_each(|file| log.info(&format!("   {}", file.display())));
+    }
+    loaded.warnings.iter().for_each(|warning| log.warning(warning));
+    if options.print.is_some() {
+        log.warning(
+            "The -p/--print option is deprecated and will be removed. Use -o append_output=... \
+             instead.",
+        );
+    }
+}
+
+fn list_fields(
+    options: &Options,
+    source: &str,
+    engine: &Engine,
+    out: &mut dyn Write,
+) -> Result<()> {
+    if !source.is_empty() && source != SYSCALL_SOURCE {
+        bail!("Value for --list must be a valid source type");
+    }
+    let how = ListOptions {
+        names_only: options.names_only,
+        verbose: options.verbose > 0,
+        format: options.list_format,
+    };
+    Ok(list::print(engine.fields.fields(), SYSCALL_SOURCE, how, out)?)
 }
 
 fn config_file(options: &Options) -> Result<Option<PathBuf>> {
@@ -164,11 +190,24 @@ fn load_config(options: &Options, file: Option<&Path>) -> Result<Loaded> {
         overrides.push(format!("engine.replay.capture_file={capture}"));
     }
     let mut loaded = config::load(file, &overrides).map_err(|message| anyhow!(message))?;
-    if file.is_none() && loaded.tree.at("stdout_output.enabled").is_none() {
-        loaded.config.stdout_enabled = true;
+    if file.is_none() {
+        shipped_defaults(&mut loaded);
     }
     loaded.config.buffered_outputs &= !options.unbuffered;
     Ok(loaded)
+}
+
+/// Without a file, what Falco's shipped file has and its code does not: alerts on stdout, with the
+/// fields that the source suggests.
+fn shipped_defaults(loaded: &mut Loaded) {
+    let Loaded { config, tree, .. } = loaded;
+    if tree.at("stdout_output.enabled").is_none() {
+        config.stdout_enabled = true;
+    }
+    if tree.get("append_output").is_none() {
+        config.append_output =
+            vec![AppendOutput { suggested_output: true, ..AppendOutput::default() }];
+    }
 }
 
 fn validate(

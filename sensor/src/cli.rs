@@ -35,8 +35,8 @@ Examples:
   falco events -e attack.scap --filter 'evt.type=execve' --fields proc.name,proc.cmdline
   falco -V my_rules.yaml                            check a rules file
 
--e, -V, -L, -l, --list and --dry-run work without a configuration file: the defaults hold, and
-alerts go to stdout. -e FILE (which Falco removed in 0.37) is -o engine.kind=replay
+-e, -V, -L, -l, --list and --dry-run work without a configuration file: Falco's shipped settings
+hold, and alerts go to stdout. -e FILE (which Falco removed in 0.37) is -o engine.kind=replay
 -o engine.replay.capture_file=FILE. Exit codes: 0 done, 1 error, 255 no pid file.";
 
 const TEMPLATE: &str = "\

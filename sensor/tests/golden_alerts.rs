@@ -1,9 +1,8 @@
 //! The promise of the whole: on the same capture with the same rules, the same alerts as Falco.
 //!
 //! Each golden file holds the alerts that Falco 0.44 printed; the binary is run the same way and
-//! must print the same lines in the same order. `cargo xtask conformance alerts` does this with
-//! the release build and all captures; here the two large ones are left to it, as a debug build
-//! takes minutes for them.
+//! must print the same lines in the same order, and the same statistics behind them. `cargo xtask
+//! conformance alerts` does this with the release build.
 
 // A test whose set-up fails should panic, in its helpers too.
 #![allow(clippy::unwrap_used)]
@@ -43,13 +42,11 @@ fn kmod() {
 }
 
 #[test]
-#[cfg_attr(debug_assertions, ignore = "takes minutes without optimisation")]
 fn workload() {
     compare("workload");
 }
 
 #[test]
-#[cfg_attr(debug_assertions, ignore = "takes minutes without optimisation")]
 fn workload_all() {
     compare("workload-all");
 }

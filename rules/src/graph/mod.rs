@@ -197,7 +197,11 @@ impl Graph {
     fn facts_of(&self, node: &Node) -> Facts {
         match node {
             Node::Constant(_) => Facts { scope: Scope::Process, cost: 0, typed: false },
-            Node::Not(child) => self.facts(*child),
+            // What must not be rejects fewer events than what must be.
+            Node::Not(child) => {
+                let facts = self.facts(*child);
+                Facts { cost: facts.cost.saturating_add(2), ..facts }
+            }
             Node::And(children) | Node::Or(children) => {
                 let none = Facts { scope: Scope::Process, cost: 1, typed: false };
                 children.iter().map(|&c| self.facts(c)).fold(none, |all, child| Facts {

@@ -7,7 +7,8 @@ use crate::catalogue::{Comparison, EventContext, Field, FieldFlags, FieldId, Sco
 use crate::expr::{Predicate, Right};
 use crate::literal::Constant;
 use crate::operand::Operand;
-use crate::operators::{Modifier, Op};
+use crate::operators::regex::Regex;
+use crate::operators::{Modifier, Op, compare};
 use crate::oracle;
 use crate::value::{Value, ValueType};
 
@@ -49,7 +50,7 @@ impl Test {
         }
     }
 
-    /// A rough price of the test, in nanoseconds: only the order matters.
+    /// A rough price of the test, in nanoseconds, dearer if it rarely fails: only the order matters.
     pub(crate) fn cost(&self) -> u32 {
         const CANDIDATES: u32 = 5;
         match self {
@@ -63,9 +64,10 @@ impl Test {
                     Comparison::AnyCandidate => CANDIDATES * 50,
                     Comparison::EitherEnd | Comparison::HostName => 30,
                     _ if field.info.flags.contains(FieldFlags::LIST) => 150,
-                    _ if op == Op::Exists => 6,
-                    _ if field.info.ty.is_text() => 40,
-                    _ => 6,
+                    _ if field.info.ty.is_text() && op != Op::Exists => 40,
+                    // Equality of numbers and truth values rejects most events.
+                    _ if op == Op::Eq => 6,
+                    _ => 8,
                 },
                 _ => 100,
             },
@@ -121,8 +123,10 @@ pub(crate) enum Matcher {
     Texts { field: FieldId, texts: TextMatcher },
     /// Candidate after candidate against many texts.
     CandidateTexts { field: FieldId, texts: TextMatcher },
-    /// A text that must differ from one other.
-    Differs { field: FieldId, text: Box<[u8]> },
+    /// A text against one other, by any operator for texts.
+    Text { field: FieldId, op: Op, text: Box<[u8]> },
+    /// A text against a pattern.
+    Regex { field: FieldId, pattern: Regex },
     /// Whatever else.
     Other(Arc<Predicate>),
 }
@@ -147,7 +151,9 @@ impl Matcher {
     /// The field, if its value is a text that other tests may want too.
     pub(crate) fn text_field(&self) -> Option<FieldId> {
         match self {
-            Matcher::Texts { field, .. } | Matcher::Differs { field, .. } => Some(*field),
+            Matcher::Texts { field, .. }
+            | Matcher::Text { field, .. }
+            | Matcher::Regex { field, .. } => Some(*field),
             _ => None,
         }
     }
@@ -157,7 +163,8 @@ impl Matcher {
     pub(crate) fn matches_text(&self, value: &[u8]) -> bool {
         match self {
             Matcher::Texts { texts, .. } => texts.matches(value),
-            Matcher::Differs { text, .. } => text.as_ref() != value,
+            Matcher::Text { op, text, .. } => compare::text(*op, value, text),
+            Matcher::Regex { pattern, .. } => pattern.matches(value),
             _ => false,
         }
     }
@@ -170,13 +177,15 @@ impl Matcher {
                 matches!(ctx.value(*field), Some(Value::Bool(b)) if b == *wanted)
             }
             Matcher::Number { field, op, bound } => {
-                number(ctx, *field).is_some_and(|n| compare(*op, n, *bound))
+                number(ctx, *field).is_some_and(|n| compare::order(*op, &n, bound))
             }
             Matcher::Numbers { field, numbers } => {
                 number(ctx, *field).is_some_and(|n| numbers.binary_search(&n).is_ok())
             }
             Matcher::Exists { field } => ctx.value(*field).is_some(),
-            Matcher::Texts { field, .. } | Matcher::Differs { field, .. } => {
+            Matcher::Texts { field, .. }
+            | Matcher::Text { field, .. }
+            | Matcher::Regex { field, .. } => {
                 matches!(ctx.value(*field), Some(Value::Text(text)) if self.matches_text(&text))
             }
             Matcher::CandidateTexts { field, texts } => ctx.candidates(
@@ -197,19 +206,6 @@ fn number<C: EventContext>(ctx: &C, field: FieldId) -> Option<i128> {
     }
 }
 
-#[inline]
-fn compare(op: Op, a: i128, b: i128) -> bool {
-    match op {
-        Op::Eq => a == b,
-        Op::Ne => a != b,
-        Op::Lt => a < b,
-        Op::Le => a <= b,
-        Op::Gt => a > b,
-        Op::Ge => a >= b,
-        _ => false,
-    }
-}
-
 /// The fast form of a comparison of one plain value with constants, if it has one.
 fn simple(predicate: &Predicate) -> Option<Matcher> {
     let Operand::Field(field) = &predicate.left else { return None };
@@ -222,13 +218,19 @@ fn simple(predicate: &Predicate) -> Option<Matcher> {
     let constants = match &predicate.right {
         Right::Nothing if op == Op::Exists => return Some(Matcher::Exists { field }),
         Right::Constants(constants) if !list => constants.as_slice(),
+        Right::Regexes(patterns) => {
+            let pattern = patterns.first()?.clone();
+            return Some(Matcher::Regex { field, pattern });
+        }
         _ => return None,
     };
     match (op, constants) {
         (Op::Eq | Op::Ne, [Constant::Bool(b)]) => {
             Some(Matcher::Bool { field, wanted: *b == (op == Op::Eq) })
         }
-        (Op::Ne, [Constant::Text(text)]) => Some(Matcher::Differs { field, text: text.clone() }),
+        // `in` and `pmatch` are sets of texts.
+        (Op::In | Op::Intersects | Op::Pmatch, [Constant::Text(_)]) => None,
+        (op, [Constant::Text(text)]) => Some(Matcher::Text { field, op, text: text.clone() }),
         (Op::Eq | Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge, [constant]) => {
             Some(Matcher::Number { field, op, bound: integer(constant)? })
         }

@@ -60,7 +60,9 @@ fn equality(op: Op, equal: bool) -> bool {
     }
 }
 
-fn order<T: PartialOrd>(op: Op, a: &T, b: &T) -> bool {
+/// Whether `a op b`, for what has an order.
+#[inline]
+pub(crate) fn order<T: PartialOrd>(op: Op, a: &T, b: &T) -> bool {
     match op {
         Op::Eq | Op::In | Op::Intersects => a == b,
         Op::Ne => a != b,
@@ -72,7 +74,8 @@ fn order<T: PartialOrd>(op: Op, a: &T, b: &T) -> bool {
     }
 }
 
-fn text(op: Op, a: &[u8], b: &[u8]) -> bool {
+/// Whether `a op b`, for texts without NUL.
+pub(crate) fn text(op: Op, a: &[u8], b: &[u8]) -> bool {
     match op {
         Op::Contains => memmem::find(a, b).is_some(),
         Op::Icontains => contains_folded(a, b),

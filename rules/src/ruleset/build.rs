@@ -1,24 +1,20 @@
-//! From conditions to [`Code`].
+//! From conditions to [`Code`]: which rules each event type has, and how each is split.
 
 use std::collections::HashMap;
 
 use super::Ruleset;
-use super::code::{Chunk, Code, Program, Rule, Step, StepId, Test};
-use crate::catalogue::{EventTypes, FieldId, Scope};
+use super::code::Program;
+use super::emit::Emitter;
+use crate::catalogue::{EventTypes, Scope};
 use crate::check::Checked;
 use crate::check::names::EventNames;
 use crate::graph::specialise::Specialiser;
-use crate::graph::test::Matcher;
-use crate::graph::{Graph, Node, NodeId, TestId};
+use crate::graph::{Graph, Node, NodeId};
 use crate::verdicts::PER_WORD;
 
 /// What costs at most this much is not worth remembering on the process, and is tried before an
 /// unknown gate.
-const CHEAP: u32 = 8;
-/// The price of looking up a remembered verdict.
-const REMEMBERED: u32 = 2;
-/// How many made texts are kept during an event, at most.
-const MAX_CACHED_TEXTS: u32 = 32;
+pub(super) const CHEAP: u32 = 10;
 
 /// Collects conditions and compiles them.
 #[derive(Debug, Default)]
@@ -48,52 +44,68 @@ impl RulesetBuilder {
     pub fn build(self) -> Ruleset {
         let RulesetBuilder { mut graph, names, rules } = self;
         let all = rules.iter().fold(EventTypes::empty(), |all, (_, types)| all.union(types));
-        // By event type: the rules that are left there, split.
-        let split: Vec<(u16, Vec<Split>)> = all
-            .iter()
-            .map(|code| {
-                let mut specialiser = Specialiser::new(&mut graph, &names, code);
-                let reached = rules.iter().enumerate().filter(|(_, (_, types))| types.contains(code));
-                let special = reached.filter_map(|(number, &(node, _))| {
-                    let node = specialiser.node(node);
-                    Split::new(number, node, specialiser.graph())
-                });
-                (code, special.collect())
-            })
-            .collect();
-        let split: Vec<_> = split.into_iter().filter(|(_, rules)| !rules.is_empty()).collect();
-        let roots = split.iter().flat_map(|(_, rules)| rules).flat_map(|rule| rule.parts());
-        let uses = count_uses(&graph, roots);
-        let mut emitter = Emitter::new(&mut graph, uses);
-        let programs = split
-            .iter()
-            .map(|(_, rules)| Program {
-                chunks: rules.chunks(PER_WORD as usize).map(|rules| emitter.chunk(rules)).collect(),
-            })
-            .collect();
         let mut by_type = vec![0; usize::from(EventTypes::CAPACITY)];
-        for (program, (code, _)) in (1..).zip(&split) {
-            if let Some(entry) = by_type.get_mut(usize::from(*code)) {
-                *entry = program;
+        let mut event_types = EventTypes::empty();
+        // Event types often see the same of all rules: calls and their returns, old versions.
+        let mut programs: HashMap<Vec<Split>, u16> = HashMap::new();
+        let mut ordered: Vec<Vec<Split>> = Vec::new();
+        for code in all.iter() {
+            let split = split_rules(&mut graph, &names, &rules, code);
+            if split.is_empty() {
+                continue;
+            }
+            event_types.insert(code);
+            let number = *programs.entry(split).or_insert_with_key(|split| {
+                ordered.push(split.clone());
+                ordered.len() as u16
+            });
+            if let Some(entry) = by_type.get_mut(usize::from(code)) {
+                *entry = number;
             }
         }
+        let uses = count_uses(&graph, &ordered);
+        let mut emitter = Emitter::new(&mut graph, uses);
+        let program = |rules: &Vec<Split>| Program {
+            chunks: rules.chunks(PER_WORD as usize).map(|rules| emitter.chunk(rules)).collect(),
+        };
         Ruleset {
             by_type: by_type.into(),
-            programs,
+            programs: ordered.iter().map(program).collect(),
             code: emitter.finish(),
-            event_types: split.iter().map(|(code, _)| *code).collect(),
+            event_types,
             rules: rules.len(),
         }
     }
 }
 
-/// A rule's condition on one event type, as three parts that must all hold.
-#[derive(Debug)]
-struct Split {
-    number: usize,
-    gate: NodeId,
-    screen: NodeId,
-    rest: NodeId,
+/// What the rules that events of type `code` reach look like there, but for those that never match.
+fn split_rules(
+    graph: &mut Graph,
+    names: &EventNames,
+    rules: &[(NodeId, EventTypes)],
+    code: u16,
+) -> Vec<Split> {
+    let mut specialiser = Specialiser::new(graph, names, code);
+    let reached = rules.iter().enumerate().filter(|(_, (_, types))| types.contains(code));
+    let special = reached.filter_map(|(number, &(node, _))| {
+        let node = specialiser.node(node);
+        Split::new(number, node, specialiser.graph())
+    });
+    special.collect()
+}
+
+/// A rule's condition on one event type, as four parts that must all hold.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Split {
+    pub(super) number: usize,
+    /// What only reads the process.
+    pub(super) process: NodeId,
+    /// What only reads the process and its ancestors.
+    pub(super) lineage: NodeId,
+    /// What is cheap to find out about the event.
+    pub(super) screen: NodeId,
+    /// Everything else.
+    pub(super) rest: NodeId,
 }
 
 impl Split {
@@ -104,219 +116,55 @@ impl Split {
             Node::And(children) => children.to_vec(),
             _ => vec![node],
         };
-        let (gate, others): (Vec<_>, Vec<_>) =
-            conjuncts.into_iter().partition(|&c| graph.scope(c) == Scope::Process);
-        let (lineage, event): (Vec<_>, Vec<_>) =
-            others.into_iter().partition(|&c| graph.scope(c) == Scope::Lineage);
-        let (screen, mut rest): (Vec<_>, Vec<_>) =
-            event.into_iter().partition(|&c| graph.cost(c) <= CHEAP);
-        // What reads ancestors is remembered as one.
-        rest.push(graph.and(lineage));
+        let mut choose = |wanted: &dyn Fn(&Graph, NodeId) -> bool| {
+            let chosen = conjuncts.iter().copied().filter(|&c| wanted(graph, c)).collect();
+            graph.and(chosen)
+        };
+        let is_cheap = |graph: &Graph, c| graph.cost(c) <= CHEAP;
+        let is_event = |graph: &Graph, c| graph.scope(c) == Scope::Event;
         Some(Split {
             number,
-            gate: graph.and(gate),
-            screen: graph.and(screen),
-            rest: graph.and(rest),
+            process: choose(&|graph, c| graph.scope(c) == Scope::Process),
+            lineage: choose(&|graph, c| graph.scope(c) == Scope::Lineage),
+            screen: choose(&|graph, c| is_event(graph, c) && is_cheap(graph, c)),
+            rest: choose(&|graph, c| is_event(graph, c) && !is_cheap(graph, c)),
         })
     }
-
-    fn parts(&self) -> [NodeId; 3] {
-        [self.gate, self.screen, self.rest]
-    }
 }
 
-/// How many parents each node has, below the distinct ones of `roots`; roots count as one.
-fn count_uses(graph: &Graph, roots: impl Iterator<Item = NodeId>) -> HashMap<NodeId, u32> {
-    let mut uses = HashMap::new();
-    let mut open: Vec<NodeId> = roots.collect();
-    while let Some(node) = open.pop() {
-        let count = uses.entry(node).or_insert(0);
-        *count += 1;
-        // Only the first visit goes deeper: what is shared is shared through this node.
-        if *count == 1 {
-            match graph.node(node) {
-                Node::And(children) | Node::Or(children) => open.extend_from_slice(children),
-                Node::Not(child) => open.push(*child),
-                Node::Constant(_) | Node::Test(_) => {}
-            }
-        }
-    }
-    uses
+/// The distinct screens of a chunk of rules.
+pub(super) fn screens(rules: &[Split]) -> Vec<NodeId> {
+    let mut screens: Vec<NodeId> = rules.iter().map(|rule| rule.screen).collect();
+    screens.sort_unstable();
+    screens.dedup();
+    screens
 }
 
-/// Turns nodes into steps.
-struct Emitter<'g> {
-    graph: &'g mut Graph,
-    uses: HashMap<NodeId, u32>,
-    code: Code,
-    /// By node: its step, remembered where that pays, and its step as such.
-    steps: HashMap<NodeId, StepId>,
-    inner: HashMap<NodeId, StepId>,
-    tests: HashMap<TestId, u32>,
-    /// Words of the process record's memo, by the gates that they hold.
-    words: HashMap<Vec<NodeId>, u32>,
-    /// By slot beyond the words, counted from 0.
-    process_slots: u32,
-}
-
-impl<'g> Emitter<'g> {
-    fn new(graph: &'g mut Graph, uses: HashMap<NodeId, u32>) -> Self {
-        Emitter {
-            graph,
-            uses,
-            code: Code::default(),
-            steps: HashMap::new(),
-            inner: HashMap::new(),
-            tests: HashMap::new(),
-            words: HashMap::new(),
-            process_slots: 0,
-        }
-    }
-
-    fn chunk(&mut self, rules: &[Split]) -> Chunk {
-        let gates: Vec<NodeId> = rules.iter().map(|rule| rule.gate).collect();
-        let always = self.graph.constant(true);
-        let gated = (0..).zip(&gates).fold(0, |bits, (i, gate)| {
-            if *gate == always { bits } else { bits | 1 << i }
-        });
-        let next = self.words.len() as u32;
-        let word = *self.words.entry(gates).or_insert(next);
-        let rules = rules.iter().map(|rule| Rule {
-            number: rule.number,
-            gate: self.inner(rule.gate),
-            screen: self.step(rule.screen),
-            rest: self.step(rule.rest),
-        });
-        Chunk { word, gated, rules: rules.collect() }
-    }
-
-    /// The step of a node, remembered where that pays.
-    fn step(&mut self, node: NodeId) -> StepId {
-        if let Some(&step) = self.steps.get(&node) {
-            return step;
-        }
-        let inner = self.inner(node);
-        let cost = self.graph.cost(node);
-        let trivial = matches!(self.graph.node(node), Node::Constant(_) | Node::Not(_));
-        let step = match self.graph.scope(node) {
-            _ if trivial => inner,
-            Scope::Process if cost > CHEAP => {
-                let slot = self.process_slots;
-                self.process_slots += 1;
-                self.push(Step::Process(slot, inner))
-            }
-            Scope::Lineage => {
-                let slot = self.code.lineage_slots;
-                self.code.lineage_slots += 1;
-                self.push(Step::Lineage(slot, inner))
-            }
-            Scope::Event if self.uses.get(&node).is_some_and(|&uses| uses > 1) => {
-                let stamp = self.code.stamps;
-                self.code.stamps += 1;
-                self.push(Step::Event(stamp, inner))
-            }
-            _ => inner,
-        };
-        self.steps.insert(node, step);
-        step
-    }
-
-    /// The step of a node, itself not remembered.
-    fn inner(&mut self, node: NodeId) -> StepId {
-        if let Some(&step) = self.inner.get(&node) {
-            return step;
-        }
-        let step = match self.graph.node(node).clone() {
-            Node::Constant(value) => Step::Constant(value),
-            Node::Not(child) => Step::Not(self.step(child)),
-            Node::Test(id) => Step::Test(self.test(id)),
-            Node::And(children) => {
-                let (start, end) = self.junction(&children, Graph::and);
-                Step::And(start, end)
-            }
-            Node::Or(children) => {
-                let (start, end) = self.junction(&children, Graph::or);
-                Step::Or(start, end)
-            }
-        };
-        let step = self.push(step);
-        self.inner.insert(node, step);
-        step
-    }
-
-    /// The children of a junction, cheapest first; those that only read the process as one that is
-    /// remembered, if there are others too.
-    fn junction(
-        &mut self,
-        children: &[NodeId],
-        join: fn(&mut Graph, Vec<NodeId>) -> NodeId,
-    ) -> (u32, u32) {
-        let (process, mut ordered): (Vec<_>, Vec<_>) =
-            children.iter().partition(|&&c| self.graph.scope(c) == Scope::Process);
-        if process.len() > 1 && !ordered.is_empty() {
-            ordered.push(join(self.graph, process));
-        } else {
-            ordered.extend(process);
-        }
-        ordered.sort_by_key(|&c| self.price(c));
-        let steps: Vec<StepId> = ordered.into_iter().map(|c| self.step(c)).collect();
-        let start = self.code.children.len() as u32;
-        self.code.children.extend(steps);
-        (start, self.code.children.len() as u32)
-    }
-
-    /// What a node costs on average where verdicts are remembered.
-    fn price(&self, node: NodeId) -> u32 {
-        let cost = self.graph.cost(node);
-        match self.graph.scope(node) {
-            Scope::Process => cost.min(REMEMBERED),
-            // Any process that forks or exits may outdate these.
-            Scope::Lineage => REMEMBERED + cost / 4,
-            Scope::Event => cost,
-        }
-    }
-
-    fn test(&mut self, id: TestId) -> u32 {
-        if let Some(&test) = self.tests.get(&id) {
-            return test;
-        }
-        let number = self.code.tests.len() as u32;
-        if let Some(test) = self.graph.leaf(id) {
-            self.code.tests.push(Test { matcher: Matcher::new(test), cached_text: None });
-        }
-        self.tests.insert(id, number);
-        number
-    }
-
-    fn push(&mut self, step: Step) -> StepId {
-        self.code.steps.push(step);
-        (self.code.steps.len() - 1) as StepId
-    }
-
-    fn finish(self) -> Code {
-        let mut code = self.code;
-        let gates = self.words.len() as u32 * PER_WORD;
-        code.process_slots = gates + self.process_slots;
-        for step in &mut code.steps {
-            if let Step::Process(slot, _) = step {
-                *slot += gates;
+/// How many parents each node has at most within the rules of one event type. Rules count as parents
+/// of their parts, chunks as parents of their rules' screens.
+fn count_uses(graph: &Graph, programs: &[Vec<Split>]) -> HashMap<NodeId, u32> {
+    let mut most = HashMap::new();
+    for rules in programs {
+        let mut uses: HashMap<NodeId, u32> = HashMap::new();
+        let mut open: Vec<NodeId> =
+            rules.iter().flat_map(|rule| [rule.process, rule.lineage, rule.rest]).collect();
+        open.extend(rules.chunks(PER_WORD as usize).flat_map(screens));
+        while let Some(node) = open.pop() {
+            let count = uses.entry(node).or_insert(0);
+            *count += 1;
+            // Only the first visit goes deeper: what is shared is shared through this node.
+            if *count == 1 {
+                match graph.node(node) {
+                    Node::And(children) | Node::Or(children) => open.extend_from_slice(children),
+                    Node::Not(child) => open.push(*child),
+                    Node::Constant(_) | Node::Test(_) => {}
+                }
             }
         }
-        // Texts that several tests want are kept while an event is evaluated.
-        let mut wanted: HashMap<FieldId, u32> = HashMap::new();
-        for field in code.tests.iter().filter_map(|test| test.matcher.text_field()) {
-            *wanted.entry(field).or_default() += 1;
+        for (node, count) in uses {
+            let entry = most.entry(node).or_insert(0);
+            *entry = count.max(*entry);
         }
-        let mut places: HashMap<FieldId, u32> = HashMap::new();
-        for test in &mut code.tests {
-            let Some(field) = test.matcher.text_field() else { continue };
-            let shared = wanted.get(&field).is_some_and(|&tests| tests > 1);
-            let next = places.len() as u32;
-            if shared && (next < MAX_CACHED_TEXTS || places.contains_key(&field)) {
-                test.cached_text = Some(*places.entry(field).or_insert(next));
-            }
-        }
-        code.cached_texts = places.len() as u32;
-        code
     }
+    most
 }

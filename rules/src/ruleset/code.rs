@@ -2,26 +2,47 @@
 
 use crate::graph::test::Matcher;
 
-/// Number of a step.
-pub(super) type StepId = u32;
+/// A step or its negation: the number, and in the lowest bit whether it is negated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StepRef(u32);
+
+impl StepRef {
+    pub(super) fn new(step: u32) -> Self {
+        StepRef(step << 1)
+    }
+
+    pub(super) fn negated(self) -> Self {
+        StepRef(self.0 ^ 1)
+    }
+
+    #[inline]
+    pub(super) fn number(self) -> usize {
+        (self.0 >> 1) as usize
+    }
+
+    /// The verdict on this reference, given the verdict on its step.
+    #[inline]
+    pub(super) fn verdict(self, step: bool) -> bool {
+        step != (self.0 & 1 != 0)
+    }
+}
 
 /// A piece of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    Constant(bool),
+    True,
     /// All of a range of [`Code::children`].
     And(u32, u32),
     /// One of a range of [`Code::children`].
     Or(u32, u32),
-    Not(StepId),
     /// A matcher by number.
     Test(u32),
     /// Remembered in the process record, in this slot.
-    Process(u32, StepId),
+    Process(u32, StepRef),
     /// Remembered beside the process record until an ancestor changes, in this slot.
-    Lineage(u32, StepId),
+    Lineage(u32, StepRef),
     /// Remembered for this event, under this stamp.
-    Event(u32, StepId),
+    Event(u32, StepRef),
 }
 
 /// A matcher, and where the text of its field is kept for others if it had to be made.
@@ -35,11 +56,11 @@ pub(super) struct Test {
 #[derive(Debug, Default)]
 pub(super) struct Code {
     pub(super) steps: Vec<Step>,
-    pub(super) children: Vec<StepId>,
+    pub(super) children: Vec<StepRef>,
     pub(super) tests: Vec<Test>,
     /// Size of the process record's memo, gates first.
     pub(super) process_slots: u32,
-    /// Size of the lineage's memo.
+    /// Size of the lineage's memo, gates first.
     pub(super) lineage_slots: u32,
     /// Size of the event's memo.
     pub(super) stamps: u32,
@@ -53,25 +74,36 @@ pub(super) struct Program {
     pub(super) chunks: Box<[Chunk]>,
 }
 
-/// Up to sixteen rules, whose gates share a word of the process record's memo.
+/// Up to sixteen rules, whose gates share a word of each memo. In masks, bit `n` is rule `n`.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// Which word.
-    pub(super) word: u32,
-    /// Bit `n`: rule `n` has a gate.
-    pub(super) gated: u16,
+    pub(super) process: Gates,
+    pub(super) lineage: Gates,
+    /// What is cheap to find out about the event, and the rules that need it.
+    pub(super) screens: Box<[(StepRef, u16)]>,
     pub(super) rules: Box<[Rule]>,
+    /// All of them.
+    pub(super) all: u16,
 }
 
-/// A rule as one event type sees it: all three hold.
+/// Where the verdicts on the gates of a chunk are remembered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gates {
+    /// Which word.
+    pub(super) word: u32,
+    /// The rules that have a gate.
+    pub(super) mask: u16,
+}
+
+/// A rule as one event type sees it: beside its screen, all three hold.
 #[derive(Debug)]
 pub(super) struct Rule {
     /// Its number in the ruleset.
     pub(super) number: usize,
     /// What only reads the process.
-    pub(super) gate: StepId,
-    /// What is cheaper than a gate that is not known yet.
-    pub(super) screen: StepId,
+    pub(super) process: StepRef,
+    /// What only reads the process and its ancestors.
+    pub(super) lineage: StepRef,
     /// Everything else.
-    pub(super) rest: StepId,
+    pub(super) rest: StepRef,
 }

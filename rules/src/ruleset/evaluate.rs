@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Matching;
-use super::code::{Chunk, Code, Program, Rule, Step, StepId, Test};
+use super::code::{Chunk, Code, Gates, Program, Rule, Step, StepRef, Test};
 use crate::catalogue::{EventContext, Scope};
 use crate::value::Value;
 use crate::verdicts::{PER_WORD, Verdicts};
@@ -53,14 +53,21 @@ pub(super) fn run<C: EventContext>(
     let process = ctx.verdicts(Scope::Process);
     let mut run = Run { code, ctx, scratch, process, lineage: None };
     for chunk in &program.chunks {
-        let (known, passed) =
-            process.map_or((0, 0), |(verdicts, generation)| verdicts.word(chunk.word, generation));
+        let process = run.known(chunk.process, Scope::Process);
+        let lineage = run.known(chunk.lineage, Scope::Lineage);
         // A gate that is known to be shut keeps its rule from being looked at.
-        let mut shut = known & !passed;
-        for (bit, rule) in (0..).zip(&chunk.rules) {
-            let open = shut & 1 == 0;
-            shut >>= 1;
-            if open && run.rule(rule, chunk, bit, known) {
+        let mut open = chunk.all & !(process.shut() | lineage.shut());
+        for (screen, rules) in &chunk.screens {
+            if open & rules != 0 && !run.step(*screen) {
+                open &= !rules;
+            }
+        }
+        while open != 0 {
+            let bit = open.trailing_zeros();
+            open &= open - 1;
+            if let Some(rule) = chunk.rules.get(bit as usize)
+                && run.rule(rule, chunk, bit, process, lineage)
+            {
                 on_match(rule.number);
                 if matching == Matching::First {
                     return;
@@ -70,75 +77,118 @@ pub(super) fn run<C: EventContext>(
     }
 }
 
+/// A process's memo with the generation that is true now.
+type Memo<'e> = Option<(&'e Verdicts, u32)>;
+
+/// What is remembered of the gates of a chunk.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    known: u16,
+    open: u16,
+}
+
+impl Known {
+    fn shut(self) -> u16 {
+        self.known & !self.open
+    }
+}
+
 /// The evaluation of one event.
 struct Run<'e, C> {
     code: &'e Code,
     ctx: &'e C,
     scratch: &'e mut Scratch,
-    process: Option<(&'e Verdicts, u32)>,
+    process: Memo<'e>,
     /// Looked up when first needed.
-    lineage: Option<Option<(&'e Verdicts, u32)>>,
+    lineage: Option<Memo<'e>>,
 }
 
 impl<'e, C: EventContext> Run<'e, C> {
-    /// Whether a rule matches whose gate is not known to be shut.
-    fn rule(&mut self, rule: &Rule, chunk: &Chunk, bit: u32, known: u16) -> bool {
-        if !self.step(rule.screen) {
-            return false;
-        }
-        if (chunk.gated & !known) >> bit & 1 != 0 {
-            let open = self.step(rule.gate);
-            if let Some((verdicts, generation)) = self.process {
-                let slot = chunk.word * PER_WORD + bit;
-                verdicts.set(slot, generation, open, self.code.process_slots);
+    fn memo(&mut self, scope: Scope) -> Memo<'e> {
+        match scope {
+            Scope::Process => self.process,
+            Scope::Lineage => {
+                let ctx = self.ctx;
+                *self.lineage.get_or_insert_with(|| ctx.verdicts(Scope::Lineage))
             }
-            if !open {
-                return false;
-            }
+            Scope::Event => None,
         }
-        self.step(rule.rest)
     }
 
-    fn step(&mut self, id: StepId) -> bool {
+    /// What is known of a chunk's gates.
+    #[inline]
+    fn known(&mut self, gates: Gates, scope: Scope) -> Known {
+        if gates.mask == 0 {
+            return Known::default();
+        }
+        let word = self.memo(scope).map(|(memo, generation)| memo.word(gates.word, generation));
+        word.map_or(Known::default(), |(known, open)| Known { known, open })
+    }
+
+    /// Whether a rule matches that its screen lets pass and whose gates are not known to be shut.
+    fn rule(
+        &mut self,
+        rule: &Rule,
+        chunk: &Chunk,
+        bit: u32,
+        process: Known,
+        lineage: Known,
+    ) -> bool {
+        let unknown = |gates: Gates, known: Known| (gates.mask & !known.known) >> bit & 1 != 0;
+        (!unknown(chunk.process, process)
+            || self.gate(Scope::Process, chunk.process, bit, rule.process))
+            && self.step(rule.rest)
+            // Last, because any process that forks or exits may outdate it.
+            && (!unknown(chunk.lineage, lineage)
+                || self.gate(Scope::Lineage, chunk.lineage, bit, rule.lineage))
+    }
+
+    /// Evaluates a gate and remembers the verdict.
+    fn gate(&mut self, scope: Scope, gates: Gates, bit: u32, gate: StepRef) -> bool {
+        let open = self.step(gate);
+        if let Some((memo, generation)) = self.memo(scope) {
+            memo.set(gates.word * PER_WORD + bit, generation, open, self.slots(scope));
+        }
+        open
+    }
+
+    fn slots(&self, scope: Scope) -> u32 {
+        match scope {
+            Scope::Process => self.code.process_slots,
+            Scope::Lineage => self.code.lineage_slots,
+            Scope::Event => 0,
+        }
+    }
+
+    fn step(&mut self, step: StepRef) -> bool {
         let code = self.code;
         let children = |start: u32, end: u32| {
             code.children.get(start as usize..end as usize).unwrap_or_default()
         };
-        match code.steps.get(id as usize).copied().unwrap_or(Step::Constant(false)) {
-            Step::Constant(value) => value,
+        // Every reference has its step.
+        let found = code.steps.get(step.number()).copied().unwrap_or(Step::True);
+        step.verdict(match found {
+            Step::True => true,
             Step::And(start, end) => children(start, end).iter().all(|&c| self.step(c)),
             Step::Or(start, end) => children(start, end).iter().any(|&c| self.step(c)),
-            Step::Not(child) => !self.step(child),
             Step::Test(test) => code.tests.get(test as usize).is_some_and(|test| self.test(test)),
-            Step::Process(slot, inner) => {
-                self.remembered(self.process, slot, code.process_slots, inner)
-            }
-            Step::Lineage(slot, inner) => {
-                let ctx = self.ctx;
-                let verdicts = *self.lineage.get_or_insert_with(|| ctx.verdicts(Scope::Lineage));
-                self.remembered(verdicts, slot, code.lineage_slots, inner)
-            }
+            Step::Process(slot, inner) => self.remembered(Scope::Process, slot, inner),
+            Step::Lineage(slot, inner) => self.remembered(Scope::Lineage, slot, inner),
             Step::Event(stamp, inner) => self.stamped(stamp, inner),
-        }
+        })
     }
 
-    fn remembered(
-        &mut self,
-        verdicts: Option<(&Verdicts, u32)>,
-        slot: u32,
-        slots: u32,
-        inner: StepId,
-    ) -> bool {
-        let Some((verdicts, generation)) = verdicts else { return self.step(inner) };
-        if let Some(verdict) = verdicts.get(slot, generation) {
+    fn remembered(&mut self, scope: Scope, slot: u32, inner: StepRef) -> bool {
+        let Some((memo, generation)) = self.memo(scope) else { return self.step(inner) };
+        if let Some(verdict) = memo.get(slot, generation) {
             return verdict;
         }
         let verdict = self.step(inner);
-        verdicts.set(slot, generation, verdict, slots);
+        memo.set(slot, generation, verdict, self.slots(scope));
         verdict
     }
 
-    fn stamped(&mut self, stamp: u32, inner: StepId) -> bool {
+    fn stamped(&mut self, stamp: u32, inner: StepRef) -> bool {
         let epoch = self.scratch.epoch;
         if let Some(&seen) = self.scratch.stamps.get(stamp as usize)
             && seen >> 1 == epoch

@@ -3,17 +3,23 @@
 //! A rule here is a number: its place in the order of [`RulesetBuilder::add`]. Name, priority,
 //! output and so on stay with whoever added it, in a list with the same order.
 //!
-//! For every event type there is a list of the rules that can match it. Each rule is split in two:
-//! its *gate*, the conjuncts that only read the process, whose verdict is remembered in the process
-//! record ([`EventContext::verdicts`]), sixteen rules a word; and the rest, cheapest first. On most
-//! events reading that word is all it takes to pass over the rules. What equal conditions have in
-//! common is evaluated at most once an event.
+//! For every event type there is a list of the rules that can match it. Each rule is split: its two
+//! *gates* are the conjuncts that only read the process, or the process and its ancestors, whose
+//! verdicts are remembered with the process ([`EventContext::verdicts`]), sixteen rules a word; the
+//! rest is evaluated cheapest first. On most events reading two words is all it takes to pass over
+//! most rules. What conditions have in common is evaluated at most once an event.
+//!
+//! * `build`: which rules an event type has, and how each is split.
+//! * `emit`: the order of evaluation and the places where verdicts are kept.
+//! * `code`: the result.
+//! * `evaluate`: running it.
 //!
 //! The verdicts that a process record remembers belong to one ruleset: a state that is to serve
 //! another one must not keep them.
 
 mod build;
 mod code;
+mod emit;
 mod evaluate;
 
 use crate::catalogue::{EventContext, EventTypes};

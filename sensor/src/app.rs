@@ -23,7 +23,7 @@ use crate::outputs::Stdout;
 use crate::replay::{Outcome, Replay};
 use crate::rules_files::{self, Found};
 use crate::signals::Stop;
-use crate::{list, list_events, support, version};
+use crate::{list, list_events, suggest, support, version};
 
 /// Falco's configuration file, if none is named.
 const DEFAULT_CONFIG: &str = "/etc/falco/falco.yaml";
@@ -36,9 +36,9 @@ const PIDFILE_FAILURE: u8 = 255;
 /// With the message that Falco prints behind `Error: `; the exit code is then 1.
 pub fn run(options: &Options, cmdline: &str) -> Result<ExitCode> {
     options.strays.iter().for_each(|stray| {
-        notice(&format!(
-            "argument '{stray}' is ignored (it is neither an option nor a sub-command)"
-        ));
+        let hint = suggest::closest(stray, ["events"]);
+        let hint = hint.map(|like| format!("; did you mean 'falco {like}'?")).unwrap_or_default();
+        notice(&format!("argument '{stray}' is ignored, it is no option{hint}"));
     });
     if options.used_markdown() {
         notice("--markdown is deprecated, use --format markdown instead.");
@@ -280,7 +280,7 @@ fn process_events(
             "No output configured, please make sure at least one output is configured and enabled."
         );
     }
-    let hostname = hostname();
+    let hostname = hostname(log);
     let program = engine.compile();
     let formatter =
         AlertFormatter::new(config, &hostname, engine.loader.rules(), &mut engine.fields)?;
@@ -316,6 +316,9 @@ fn process_events(
         limits: Limits { max_threads: config.thread_table_size as usize, ..Limits::default() },
     }
     .run();
+    if stop.requested() {
+        log.info("SIGINT received, exiting...");
+    }
     finish(options, &engine, outcome, log)
 }
 
@@ -340,16 +343,24 @@ fn finish(options: &Options, engine: &Engine, outcome: Outcome, log: &Log) -> Re
     }
     let rules = engine.loader.rules().iter().map(|r| (r.name.as_str(), r.priority));
     let mut out = io::stdout().lock();
-    outcome.alerts.print(rules, &mut out)?;
-    out.flush()?;
-    match outcome.error {
-        Some(error) => Err(error),
-        None => Ok(ExitCode::SUCCESS),
+    let printed = outcome.alerts.print(rules, &mut out).and_then(|()| out.flush());
+    // The first error is the one to tell.
+    if let Some(error) = outcome.error {
+        return Err(error);
     }
+    printed.context("stdout")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The name in JSON alerts: `FALCO_HOSTNAME`, or that of the running host.
-fn hostname() -> String {
-    std::env::var("FALCO_HOSTNAME")
-        .unwrap_or_else(|_| rustix::system::uname().nodename().to_string_lossy().into_owned())
+fn hostname(log: &Log) -> String {
+    match std::env::var("FALCO_HOSTNAME") {
+        Ok(name) => {
+            log.info(&format!(
+                "Hostname value has been overridden via environment variable to: {name}"
+            ));
+            name
+        }
+        Err(_) => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    }
 }

@@ -80,22 +80,20 @@ impl Engine {
 
     /// Enables and disables rules as `rules:` says, in order.
     pub fn select(&mut self, selections: &[config::Selection], log: &Log) {
-        for selection in selections {
-            let verb = if selection.enable { "Enabling" } else { "Disabling" };
-            if let Some(name) = selection.rule.as_deref().filter(|n| !n.is_empty()) {
+        for config::Selection { enable, rule, tag } in selections {
+            let verb = if *enable { "Enabling" } else { "Disabling" };
+            if let Some(name) = rule.as_deref().filter(|n| !n.is_empty()) {
                 log.info(&format!("{verb} rules with name: {name}"));
-                self.apply(Selection::Wildcard(name), selection.enable, log);
+                if self.loader.select(Selection::Wildcard(name), *enable) == 0 {
+                    log.warning(&format!("{verb} rules with name '{name}': there is none"));
+                }
             }
-            if let Some(tag) = selection.tag.as_deref().filter(|t| !t.is_empty()) {
+            if let Some(tag) = tag.as_deref().filter(|t| !t.is_empty()) {
                 log.info(&format!("{verb} rules with tag: {tag}"));
-                self.apply(Selection::Tag(tag), selection.enable, log);
+                if self.loader.select(Selection::Tag(tag), *enable) == 0 {
+                    log.warning(&format!("{verb} rules with tag '{tag}': there is none"));
+                }
             }
-        }
-    }
-
-    fn apply(&mut self, selection: Selection<'_>, enable: bool, log: &Log) {
-        if self.loader.select(selection, enable) == 0 {
-            log.warning(&format!("rules: {selection:?} matches no rule"));
         }
     }
 

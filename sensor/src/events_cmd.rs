@@ -49,8 +49,8 @@ pub fn run(options: &EventsOptions) -> Result<()> {
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
     let result =
         print_events(&mut source, &fields, filter.as_ref(), &printer, options, &stop, &mut out);
-    out.flush()?;
-    result
+    let flushed = out.flush().context("stdout");
+    result.and(flushed)
 }
 
 fn print_events(
@@ -100,16 +100,13 @@ fn print_events(
             line.clear();
             printer.print(&ctx, &mut line);
             line.push(b'\n');
-            out.write_all(&line)?;
+            out.write_all(&line).context("stdout")?;
             left -= 1;
         }
         events += 1;
         if let Some(progress) = &mut progress {
             progress.tick(events, || source.progress());
         }
-    }
-    if let Some(progress) = &mut progress {
-        progress.clear();
     }
     Ok(())
 }

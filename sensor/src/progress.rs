@@ -53,6 +53,12 @@ impl ProgressLine {
     }
 }
 
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 fn line(events: u64, elapsed: Duration, progress: Option<Progress>) -> String {
     let seconds = elapsed.as_secs_f64().max(1e-3);
     let mut text = format!("{events} events, {:.0}/s", events as f64 / seconds);

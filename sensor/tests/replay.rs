@@ -338,6 +338,7 @@ fn live_sources_and_missing_configuration_are_told() {
         .says("Error: Could not open file /nonexistent.yaml for reading");
     run(["-x"]).exits(1).says("Error: Option ‘x’ does not exist");
     desk.replay(&["stray"]).exits(0).says("argument 'stray' is ignored");
+    run(["evnts"]).exits(1).says("did you mean 'falco events'?");
 }
 
 #[test]

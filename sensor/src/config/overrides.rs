@@ -26,17 +26,14 @@ impl Override {
     /// # Errors
     /// If there is no `=`, the key is malformed or a value in braces is no YAML.
     pub fn parse(text: &str) -> Result<Override, String> {
-        let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.trim().is_empty())
-        else {
+        let Some((key, value)) = text.split_once('=') else {
             return Err(format!(
                 "Error parsing config option \"{text}\". Must be of the form key=val or \
                  key.subkey=val"
             ));
         };
-        let key = key.trim();
         let path = parse_key(key).map_err(|e| format!("Config error at key \"{key}\": {e}"))?;
         let origin = Origin::Option(text.into());
-        let value = value.trim();
         let value = if value.starts_with('{') && value.ends_with('}') {
             tree::parse(value, &|_| origin.clone()).map_err(|e| e.to_string())?
         } else {

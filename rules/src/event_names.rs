@@ -9,10 +9,10 @@ use crate::ast::Node;
 use crate::catalogue::{Catalogue, EventTypes};
 use crate::event_types::analyse;
 
-/// Events that reach every rule.
+/// Asynchronous events reach every rule.
 const ALWAYS: &str = "asyncevent";
 
-/// The sorted names, [`ALWAYS`] included.
+/// The sorted names, that of asynchronous events always among them.
 pub fn event_names(condition: &Node, catalogue: &dyn Catalogue) -> BTreeSet<String> {
     let all: BTreeSet<&str> = catalogue.event_names().into_iter().collect();
     let all: Vec<&str> = all.into_iter().collect();

@@ -2,6 +2,7 @@
 //!
 //! Each test prints `conformance <file>: <passed>/<total>` and the first differences. Without the
 //! vectors the tests say so and pass.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a panic is the report
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -243,4 +244,17 @@ fn ruleset() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn rule_schema() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/reference/falco-tables/rule-schema.json");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        eprintln!("IGNORED: {} is not there, so nothing is compared with Falco", path.display());
+        return;
+    };
+    let theirs: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(falco_rules::schema::rules_file_json(), theirs);
+    println!("conformance rule-schema.json: 1/1");
 }

@@ -1,4 +1,5 @@
 //! Trees and errors of the YAML reader. The expectations are what yaml-cpp 0.8 gives.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a panic is the report
 
 use falco_rules::yaml::{Documents, Node};
 

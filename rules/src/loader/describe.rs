@@ -43,14 +43,14 @@ pub(super) fn describe(
     let lists: Vec<Value> = lists.map(|(l, compiled)| list(l, compiled)).collect();
     Ok(json!({
         "required_engine_version": definitions.engine_version.to_string(),
-        "required_plugin_versions": definitions.plugins.iter().filter_map(requirement).collect::<Vec<_>>(),
+        "required_plugin_versions": definitions.plugins.iter().filter_map(|plugins| requirement(plugins)).collect::<Vec<_>>(),
         "rules": rules,
         "macros": macros,
         "lists": lists,
     }))
 }
 
-fn requirement(plugins: &Vec<PluginVersion>) -> Option<Value> {
+fn requirement(plugins: &[PluginVersion]) -> Option<Value> {
     let plugin = |p: &PluginVersion| json!({ "name": p.name, "version": p.version });
     let (first, alternatives) = plugins.split_first()?;
     let mut out = plugin(first);

@@ -380,14 +380,10 @@ impl<'t> Scanner<'t> {
 
     /// An element of a flow collection ends; in a map it may have been a key without a value.
     fn end_flow_element(&mut self) {
-        match self.flows.last() {
-            Some(Collection::Map) => {
-                if self.confirm_key() {
-                    self.push(TokenKind::Value);
-                }
-            }
+        match self.flows.last().copied() {
+            Some(Collection::Map) if self.confirm_key() => self.push(TokenKind::Value),
             Some(Collection::Sequence) => self.forget_key(),
-            None => {}
+            Some(Collection::Map) | None => {}
         }
     }
 

@@ -45,11 +45,14 @@ pub(super) enum Step {
     Event(u32, StepRef),
 }
 
-/// A matcher, and where the text of its field is kept for others if it had to be made.
+/// How many texts are kept while an event is evaluated, at most.
+pub(super) const KEPT_TEXTS: usize = 12;
+
+/// A matcher, and at which place below [`KEPT_TEXTS`] the text of its field is kept for others.
 #[derive(Debug)]
 pub(super) struct Test {
     pub(super) matcher: Matcher,
-    pub(super) cached_text: Option<u32>,
+    pub(super) kept_text: Option<usize>,
 }
 
 /// All pieces of all rules.
@@ -64,8 +67,6 @@ pub(super) struct Code {
     pub(super) lineage_slots: u32,
     /// Size of the event's memo.
     pub(super) stamps: u32,
-    /// How many texts are kept during an event.
-    pub(super) cached_texts: u32,
 }
 
 /// The rules of one event type.

@@ -1,10 +1,11 @@
 //! From nodes to [`Step`]s: in which order children are evaluated, and which verdicts are kept
 //! where.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use super::build::{CHEAP, Split, screens};
-use super::code::{Chunk, Code, Gates, Rule, Step, StepRef, Test};
+use super::code::{Chunk, Code, Gates, KEPT_TEXTS, Rule, Step, StepRef, Test};
 use crate::catalogue::{FieldId, Scope};
 use crate::graph::test::Matcher;
 use crate::graph::{Graph, Node, NodeId, TestId};
@@ -12,8 +13,6 @@ use crate::verdicts::PER_WORD;
 
 /// The price of looking up a remembered verdict.
 const REMEMBERED: u32 = 2;
-/// How many made texts are kept during an event, at most.
-const MAX_CACHED_TEXTS: u32 = 32;
 
 /// Turns nodes into steps.
 pub(super) struct Emitter<'g> {
@@ -24,6 +23,8 @@ pub(super) struct Emitter<'g> {
     steps: HashMap<NodeId, StepRef>,
     inner: HashMap<NodeId, StepRef>,
     tests: HashMap<TestId, u32>,
+    /// Scopes of [`Code::tests`].
+    scopes: Vec<Scope>,
     process_words: HashMap<Vec<NodeId>, u32>,
     lineage_words: HashMap<Vec<NodeId>, u32>,
 }
@@ -48,6 +49,7 @@ impl<'g> Emitter<'g> {
             steps: HashMap::new(),
             inner: HashMap::new(),
             tests: HashMap::new(),
+            scopes: Vec::new(),
             process_words: HashMap::new(),
             lineage_words: HashMap::new(),
         }
@@ -177,7 +179,8 @@ impl<'g> Emitter<'g> {
         }
         let number = self.code.tests.len() as u32;
         if let Some(test) = self.graph.leaf(id) {
-            self.code.tests.push(Test { matcher: Matcher::new(test), cached_text: None });
+            self.code.tests.push(Test { matcher: Matcher::new(test), kept_text: None });
+            self.scopes.push(test.scope());
         }
         self.tests.insert(id, number);
         number
@@ -203,26 +206,27 @@ impl<'g> Emitter<'g> {
                 _ => {}
             }
         }
-        code.cached_texts = share_texts(&mut code.tests);
+        share_texts(&mut code.tests, &self.scopes);
         code
     }
 }
 
-/// Gives a place to each text that several tests want, to be kept there while an event is evaluated
-/// if it had to be made. Returns how many there are.
-fn share_texts(tests: &mut [Test]) -> u32 {
-    let mut wanted: HashMap<FieldId, u32> = HashMap::new();
-    for field in tests.iter().filter_map(|test| test.matcher.text_field()) {
-        *wanted.entry(field).or_default() += 1;
-    }
-    let mut places: HashMap<FieldId, u32> = HashMap::new();
-    for test in tests {
-        let Some(field) = test.matcher.text_field() else { continue };
-        let shared = wanted.get(&field).is_some_and(|&tests| tests > 1);
-        let next = places.len() as u32;
-        if shared && (next < MAX_CACHED_TEXTS || places.contains_key(&field)) {
-            test.cached_text = Some(*places.entry(field).or_insert(next));
+/// Gives places to the texts that most tests want, those that depend on the event before those whose
+/// verdicts are remembered anyway. `scopes` are the tests' scopes.
+fn share_texts(tests: &mut [Test], scopes: &[Scope]) {
+    let mut wanted: BTreeMap<FieldId, [usize; 2]> = BTreeMap::new();
+    for (test, scope) in tests.iter().zip(scopes) {
+        if let Some(field) = test.matcher.text_field() {
+            let [of_event, all] = wanted.entry(field).or_default();
+            *of_event += usize::from(*scope == Scope::Event);
+            *all += 1;
         }
     }
-    places.len() as u32
+    let mut shared: Vec<_> = wanted.into_iter().filter(|(_, [_, all])| *all > 1).collect();
+    shared.sort_by_key(|&(_, counts)| Reverse(counts));
+    shared.truncate(KEPT_TEXTS);
+    for test in tests {
+        let field = test.matcher.text_field();
+        test.kept_text = shared.iter().position(|&(shared, _)| Some(shared) == field);
+    }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Matching;
-use super::code::{Chunk, Code, Gates, Program, Rule, Step, StepRef, Test};
+use super::code::{Chunk, Code, Gates, KEPT_TEXTS, Program, Rule, Step, StepRef, Test};
 use crate::catalogue::{EventContext, Scope};
 use crate::value::Value;
 use crate::verdicts::{PER_WORD, Verdicts};
@@ -15,17 +15,13 @@ pub struct Scratch {
     epoch: u32,
     /// By stamp: verdict in the lowest bit, above it the event that it is about.
     stamps: Box<[u32]>,
-    /// Texts that had to be made, with the event that they are of.
-    texts: Box<[(u32, Vec<u8>)]>,
+    /// Texts of the current event that had to be made.
+    texts: [Vec<u8>; KEPT_TEXTS],
 }
 
 impl Scratch {
-    pub(super) fn new(stamps: u32, texts: u32) -> Self {
-        Scratch {
-            epoch: 0,
-            stamps: vec![0; stamps as usize].into(),
-            texts: vec![(0, Vec::new()); texts as usize].into(),
-        }
+    pub(super) fn new(stamps: u32) -> Self {
+        Scratch { epoch: 0, stamps: vec![0; stamps as usize].into(), texts: Default::default() }
     }
 
     fn next_event(&mut self) {
@@ -33,7 +29,6 @@ impl Scratch {
         if self.epoch == 0 {
             // What is left from two thousand million events ago must not look current.
             self.stamps.fill(0);
-            self.texts.iter_mut().for_each(|(epoch, _)| *epoch = 0);
             self.epoch = 1;
         }
     }
@@ -51,7 +46,8 @@ pub(super) fn run<C: EventContext>(
 ) {
     scratch.next_event();
     let process = ctx.verdicts(Scope::Process);
-    let mut run = Run { code, ctx, scratch, process, lineage: None };
+    let texts = [Seen::Unknown; KEPT_TEXTS];
+    let mut run = Run { code, ctx, scratch, process, lineage: None, texts };
     for chunk in &program.chunks {
         let process = run.known(chunk.process, Scope::Process);
         let lineage = run.known(chunk.lineage, Scope::Lineage);
@@ -101,6 +97,17 @@ struct Run<'e, C> {
     process: Memo<'e>,
     /// Looked up when first needed.
     lineage: Option<Memo<'e>>,
+    texts: [Seen<'e>; KEPT_TEXTS],
+}
+
+/// What is known of a text that several tests want.
+#[derive(Clone, Copy)]
+enum Seen<'e> {
+    Unknown,
+    Missing,
+    Borrowed(&'e [u8]),
+    /// It had to be made and is in [`Scratch::texts`].
+    Made,
 }
 
 impl<'e, C: EventContext> Run<'e, C> {
@@ -203,18 +210,31 @@ impl<'e, C: EventContext> Run<'e, C> {
     }
 
     fn test(&mut self, test: &Test) -> bool {
-        let cache = test.cached_text.and_then(|at| self.scratch.texts.get_mut(at as usize));
-        let (Some(field), Some((of, text))) = (test.matcher.text_field(), cache) else {
+        let (Some(field), Some(place)) = (test.matcher.text_field(), test.kept_text) else {
             return test.matcher.holds(self.ctx);
         };
-        if *of != self.scratch.epoch {
-            match self.ctx.value(field) {
-                // A borrowed text is there for the asking.
-                Some(Value::Text(Cow::Borrowed(text))) => return test.matcher.matches_text(text),
-                Some(Value::Text(Cow::Owned(made))) => (*of, *text) = (self.scratch.epoch, made),
-                _ => return false,
+        let Some(seen) = self.texts.get_mut(place) else {
+            return test.matcher.holds(self.ctx);
+        };
+        if let Seen::Unknown = seen {
+            *seen = match self.ctx.value(field) {
+                Some(Value::Text(Cow::Borrowed(text))) => Seen::Borrowed(text),
+                Some(Value::Text(Cow::Owned(text))) => match self.scratch.texts.get_mut(place) {
+                    Some(kept) => {
+                        *kept = text;
+                        Seen::Made
+                    }
+                    None => return test.matcher.matches_text(&text),
+                },
+                _ => Seen::Missing,
+            };
+        }
+        match seen {
+            Seen::Unknown | Seen::Missing => false,
+            Seen::Borrowed(text) => test.matcher.matches_text(text),
+            Seen::Made => {
+                self.scratch.texts.get(place).is_some_and(|text| test.matcher.matches_text(text))
             }
         }
-        test.matcher.matches_text(text)
     }
 }

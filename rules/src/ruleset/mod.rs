@@ -61,7 +61,7 @@ impl Ruleset {
 
     /// Memory to evaluate with.
     pub fn scratch(&self) -> Scratch {
-        Scratch::new(self.code.stamps, self.code.cached_texts)
+        Scratch::new(self.code.stamps)
     }
 
     /// The event types on which a rule can match, neutral ones included. On others

@@ -1,17 +1,20 @@
 //! [`Context`]: one event with the state around it, as conditions and templates see it.
 
+use std::cell::OnceCell;
+
 use falco_event::RawEvent;
 use falco_rules::catalogue::{EventContext, FieldId, Scope};
 use falco_rules::render_value::BufferFormat;
 use falco_rules::value::{Print, Value, ValueType};
 use falco_rules::verdicts::Verdicts;
 
+use crate::fd::Fd;
 use crate::fields::{Argument, SyscallFields};
 use crate::state::{Current, State};
 use crate::thread::Thread;
 
 /// An event after [`State::process`] took it in. Cheap to make; everything in it is borrowed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Context<'a> {
     pub(crate) state: &'a State,
     pub(crate) event: &'a RawEvent<'a>,
@@ -19,6 +22,8 @@ pub struct Context<'a> {
     pub(crate) fields: &'a SyscallFields,
     /// The event's thread, if it is known.
     pub(crate) thread: Option<&'a Thread>,
+    /// The descriptor that `fd` fields speak of, once one has asked.
+    pub(crate) fd: OnceCell<Option<&'a Fd>>,
     /// How data among an event's arguments becomes text.
     pub(crate) buffer_format: BufferFormat,
 }
@@ -34,7 +39,9 @@ impl<'a> Context<'a> {
         fields: &'a SyscallFields,
     ) -> Self {
         let thread = if current.has_thread { state.event_thread(current) } else { None };
-        Context { state, event, current, fields, thread, buffer_format: BufferFormat::default() }
+        let fd = OnceCell::new();
+        let buffer_format = BufferFormat::default();
+        Context { state, event, current, fields, thread, fd, buffer_format }
     }
 
     /// The same with another format of data buffers in `evt.args` and `evt.arg`, for output:

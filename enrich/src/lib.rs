@@ -13,7 +13,7 @@ pub mod fd;
 pub mod fields;
 mod parse;
 pub mod record;
-pub mod render;
+mod render;
 pub mod state;
 pub mod thread;
 pub mod users;

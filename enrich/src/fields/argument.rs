@@ -339,3 +339,89 @@ fn value_type(ty: ParamType) -> ValueType {
         ParamType::EnumFlags32 => ValueType::EnumFlags32,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(name: &str, arg: Option<&str>) -> Result<(&'static str, String), FieldError> {
+        parse(name, arg).map(|(row, argument)| (INFOS[row].name, format!("{argument:?}")))
+    }
+
+    fn found(name: &'static str, argument: &str) -> Result<(&'static str, String), FieldError> {
+        Ok((name, argument.to_owned()))
+    }
+
+    #[test]
+    fn arguments_are_read_as_each_field_reads_them() {
+        let cases = [
+            (("proc.name", None), found("proc.name", "None")),
+            (("proc.aname", Some("2")), found("proc.aname", "Index(2)")),
+            (("proc.aname", Some("-1")), found("proc.aname", "None")),
+            (("evt.arg", Some("1x")), found("evt.arg", "Index(1)")),
+            (("evt.abspath", None), found("evt.abspath", "Index(0)")),
+            (("evt.abspath.dst", None), found("evt.abspath", "Index(2)")),
+            (("evt.type.is.open", None), found("evt.type.is", "Types([2, 3])")),
+            (("evt.type.is.7", None), found("evt.type.is", "Types([7, 65535])")),
+            (("proc.env", Some("7")), found("proc.env", "None")),
+            (("container.mount", Some("0")), found("container.mount", "Index(0)")),
+        ];
+        for ((name, arg), expected) in cases {
+            assert_eq!(parsed(name, arg), expected, "{name} {arg:?}");
+        }
+        let key = |name, arg| match parse(name, arg) {
+            Ok((_, Argument::Key(key))) => String::from_utf8_lossy(&key).into_owned(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(key("proc.env", Some("HOME")), "HOME");
+        assert_eq!(key("thread.cgroup.cpu_acct", None), "cpu_acct");
+        assert_eq!(key("k8s.pod.label.app.kubernetes.io/name", None), "app.kubernetes.io/name");
+        assert_eq!(key("container.mount.dest", Some("012")), "012");
+    }
+
+    #[test]
+    fn wrong_arguments_are_told_in_falcos_words() {
+        let bad = |text: &str| Err(FieldError::BadArgument(text.to_owned()));
+        let missing = |text: &str| Err(FieldError::MissingArgument(text.to_owned()));
+        let unknown = || Err(FieldError::Unknown);
+        let cases = [
+            (("proc.nam", None), unknown()),
+            (("proc.name", Some("1")), unknown()),
+            (("proc.aname", Some("x")), unknown()),
+            (("evt.arg.namely", None), unknown()),
+            (("thread.cgroup.a1", None), unknown()),
+            (("evt.arg.zzz", None), bad("unknown event argument zzz")),
+            (("evt.arg", Some("fd")), bad("fd is not a valid number")),
+            (("evt.rawarg", Some("0")), bad("evt.arg fields must be expressed explicitly")),
+            (("evt.arg", None), missing("filter syntax error: evt.arg")),
+            (
+                ("container.label", None),
+                missing(
+                    "filter 'container.label': container.label requires an argument but none \
+                         provided",
+                ),
+            ),
+        ];
+        for ((name, arg), expected) in cases {
+            assert_eq!(parsed(name, arg), expected, "{name} {arg:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_at_the_start_of_text_counts() {
+        let prefix = |text: &'static str| name_prefix(text).map(|len| &text[..len]);
+        for (text, name) in [
+            ("proc.name)", Some("proc.name")),
+            ("proc.exe_ino.ctime_x", Some("proc.exe_ino.ctime")),
+            ("evt.args,", Some("evt.args")),
+            ("evt.arg.flags ", Some("evt.arg.flags")),
+            ("evt.arg.[", Some("evt.arg")),
+            ("thread.cgroup.cpu.", Some("thread.cgroup.cpu")),
+            ("evt.abspath.srcs", Some("evt.abspath.src")),
+            ("k8s.pod.label.app/x y", Some("k8s.pod.label.app/x")),
+            ("nothing", None),
+        ] {
+            assert_eq!(prefix(text), name, "{text}");
+        }
+    }
+}

@@ -8,17 +8,20 @@ use falco_rules::catalogue::EventContext;
 use falco_rules::template::Template;
 use serde_json::{Map, Value as Json};
 
-use super::replay::{json_lines, replay, shared};
+use super::replay::{done_in_utc, json_lines, replay, shared};
 use super::tally::Tally;
 
-/// Compares the first `most` events of a golden.
-fn compare(capture: &str, most: usize) {
+/// Compares a golden; `least` values in a thousand must agree.
+fn compare(test: &str, capture: &str, least: usize) {
+    if done_in_utc(test) {
+        return;
+    }
     let golden = shared(&format!("captures/golden/{capture}.events.jsonl.gz"));
     let (Some(golden), Some(scap)) = (golden, shared(&format!("captures/{capture}.scap"))) else {
         return;
     };
     let mut by_number: HashMap<u64, Map<String, Json>> = HashMap::new();
-    for line in json_lines(&golden).take(most) {
+    for line in json_lines(&golden).take(most()) {
         let Json::Object(values) = line else { panic!("{golden:?} holds something else") };
         by_number.insert(values["evt.num"].as_u64().unwrap(), values);
     }
@@ -44,7 +47,7 @@ fn compare(capture: &str, most: usize) {
     for number in by_number.into_keys() {
         tally.compare(false, || "event missing".to_owned(), || number.to_string());
     }
-    tally.finish(&format!("{capture}.events.jsonl"), 970);
+    tally.finish(&format!("{capture}.events.jsonl"), least);
 }
 
 /// Events that a test compares; `FALCO_CONFORMANCE=full` means all.
@@ -57,30 +60,31 @@ pub fn most() -> usize {
 
 #[test]
 fn attack_container() {
-    compare("attack-container", most());
+    compare("golden::attack_container", "attack-container", 1000);
 }
 
 #[test]
 fn attack_host() {
-    compare("attack-host", most());
+    compare("golden::attack_host", "attack-host", 1000);
 }
 
 #[test]
 fn edge() {
-    compare("edge", most());
+    compare("golden::edge", "edge", 1000);
 }
 
 #[test]
 fn kmod() {
-    compare("kmod", most());
+    // Where the capture has no name for a user, Falco took those of the host that replayed it.
+    compare("golden::kmod", "kmod", 999);
 }
 
 #[test]
 fn workload() {
-    compare("workload", most());
+    compare("golden::workload", "workload", 1000);
 }
 
 #[test]
 fn workload_all() {
-    compare("workload-all", most());
+    compare("golden::workload_all", "workload-all", 1000);
 }

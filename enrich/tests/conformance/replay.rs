@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use falco_capture::CaptureReader;
 use falco_enrich::context::Context;
@@ -15,6 +16,20 @@ use falco_rules::render_value::write_text;
 use falco_source::{Next, Source, is_initial_state};
 use flate2::read::GzDecoder;
 use serde_json::Value as Json;
+
+/// Runs a test in a process of its own whose zone is UTC, as Falco's was, and tells that it did;
+/// false if this is such a process.
+pub fn done_in_utc(test: &str) -> bool {
+    if std::env::var_os("TZ").is_some_and(|zone| zone == "UTC") {
+        return false;
+    }
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env("TZ", "UTC")
+        .status();
+    assert!(status.unwrap().success(), "{test} failed, see above");
+    true
+}
 
 /// A file or folder of the shared material; `None`, and a word about it, if it is not there.
 #[allow(clippy::print_stdout)] // the reader of the test's output must know

@@ -56,6 +56,8 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The others, out of line so that the common ones stay small where they are inlined.
+    #[inline(never)]
     fn rarer_event_field(&self, field: Event, arg: &'a Argument) -> Option<Value<'a>> {
         let code = self.event.code();
         match field {

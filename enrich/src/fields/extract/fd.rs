@@ -94,10 +94,12 @@ impl<'a> Context<'a> {
     /// used by number.
     #[inline]
     pub(super) fn fd(&self) -> Option<&'a OpenFd> {
-        let thread = self.fd_thread()?;
-        self.event_fd().or_else(|| match thread.lastevent_fd {
-            -1 => None,
-            num => self.state.fd(thread, num),
+        *self.fd.get_or_init(|| {
+            let thread = self.fd_thread()?;
+            self.event_fd().or_else(|| match thread.lastevent_fd {
+                -1 => None,
+                num => self.state.fd(thread, num),
+            })
         })
     }
 

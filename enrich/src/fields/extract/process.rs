@@ -32,6 +32,8 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The others, out of line so that the common ones stay small where they are inlined.
+    #[inline(never)]
     fn rarer_process_field(
         &self,
         thread: &'a Thread,
@@ -240,8 +242,8 @@ pub(super) fn cmdline(record: &ProcessRecord) -> &[u8] {
 /// The arguments joined by blanks: the tail of the command line.
 pub(super) fn args(record: &ProcessRecord) -> &[u8] {
     let line = cmdline(record);
-    let len = each_arg(record).map(|arg| arg.len() + 1).sum::<usize>().saturating_sub(1);
-    line.get(line.len().saturating_sub(len)..).unwrap_or_default()
+    let joined = record.args.strip_suffix(b"\0").unwrap_or(&record.args);
+    line.get(line.len().saturating_sub(joined.len())..).unwrap_or_default()
 }
 
 fn each_arg(record: &ProcessRecord) -> impl Iterator<Item = &[u8]> {

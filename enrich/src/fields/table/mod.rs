@@ -1,5 +1,5 @@
 //! The tables of all fields, one module a group of classes: name, type, print format, flags, scope
-//! and description. What a field's value is, is in [`super::extract`].
+//! and description. What a field's value is, is in `extract`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -59,7 +59,7 @@ macro_rules! class {
     }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub(crate) enum $class { $(#[doc = $desc] $variant),* }
+        pub(crate) enum $class { $(#[doc = $name] $variant),* }
 
         impl $class {
             pub(super) const ROWS: &[super::Row] = &[$(super::Row {

@@ -93,8 +93,7 @@ impl EventBuilder {
         let width = if large { 4 } else { 2 };
         let len = HEADER_LEN + self.lens.len() * width + self.data.len();
         let nparams = self.lens.len() as u32;
-        if len > u32::MAX as usize
-            || (!large && self.lens.iter().any(|&l| l > u32::from(u16::MAX)))
+        if len > u32::MAX as usize || (!large && self.lens.iter().any(|&l| l > u32::from(u16::MAX)))
         {
             return Err(EventError::BadParams {
                 code: self.code,

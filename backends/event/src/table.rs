@@ -30,6 +30,7 @@ pub struct EventInfo {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventCode(pub u16);
 
+#[rustfmt::skip] // rows of a table
 macro_rules! category {
     (UNKNOWN) => { Category::Unknown };
     (OTHER) => { Category::Other };
@@ -52,6 +53,7 @@ macro_rules! category {
     (INTERNAL) => { Category::Internal };
 }
 
+#[rustfmt::skip] // rows of a table
 macro_rules! origin {
     () => { Origin::None };
     (SYSCALL) => { Origin::Syscall };
@@ -61,7 +63,8 @@ macro_rules! origin {
     (ITER) => { Origin::Iter };
 }
 
-macro_rules! format {
+#[rustfmt::skip] // rows of a table
+macro_rules! print_format {
     (na) => { PrintFormat::Na };
     (dec) => { PrintFormat::Dec };
     (hex) => { PrintFormat::Hex };
@@ -71,6 +74,7 @@ macro_rules! format {
     (oct) => { PrintFormat::Oct };
 }
 
+#[rustfmt::skip] // rows of a table
 macro_rules! or {
     ($default:expr,) => { $default };
     ($default:expr, $value:expr) => { $value };
@@ -90,7 +94,7 @@ macro_rules! event_table {
             params: &[$(ParamInfo {
                 name: stringify!($param),
                 ty: ParamType::$ty,
-                format: format!($format),
+                format: print_format!($format),
                 values: or!(&[], $($set)?),
                 dirfd: or!(None, $(Some($dirfd))?),
             }),*],

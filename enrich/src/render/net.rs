@@ -3,16 +3,22 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use falco_event::net::{AF_INET, AF_INET6, AF_UNIX, Endpoint, SockAddr, SockTuple};
+use falco_rules::render_value::write_ip;
 
-/// `address:port`; IPv6 addresses without brackets.
-pub(crate) fn endpoint(end: Endpoint) -> String {
-    format!("{}:{}", end.ip, end.port)
+/// Appends `address:port`; IPv6 addresses without brackets.
+fn endpoint(end: Endpoint, out: &mut Vec<u8>) {
+    write_ip(end.ip, out);
+    out.extend_from_slice(format!(":{}", end.port).as_bytes());
 }
 
 /// The text of a socket address.
 pub(crate) fn sockaddr(param: &[u8]) -> Vec<u8> {
     match SockAddr::decode(param) {
-        Some(SockAddr::Inet(end)) => endpoint(end).into_bytes(),
+        Some(SockAddr::Inet(end)) => {
+            let mut text = Vec::new();
+            endpoint(end, &mut text);
+            text
+        }
         Some(SockAddr::Unix(path)) => path.to_vec(),
         Some(SockAddr::Other(family)) => format!("family {family}").into_bytes(),
         None => invalid(param, "INVALID SOCKADDR").into(),
@@ -24,7 +30,11 @@ pub(crate) fn socktuple(param: &[u8]) -> Vec<u8> {
     match SockTuple::decode(param) {
         Some(SockTuple::Inet { src, dst }) => {
             let (src, dst) = unmap(src, dst);
-            format!("{}->{}", endpoint(src), endpoint(dst)).into_bytes()
+            let mut text = Vec::new();
+            endpoint(src, &mut text);
+            text.extend_from_slice(b"->");
+            endpoint(dst, &mut text);
+            text
         }
         Some(SockTuple::Unix { src, dst, path }) => {
             let mut text = format!("{src:x}->{dst:x} ").into_bytes();

@@ -96,10 +96,11 @@ fn filters() {
                 Ok(checked) => oracle::evaluate(&checked.expr, ctx).to_string(),
                 Err(message) => message.clone(),
             };
+            let wanted = line["result"].to_string();
             tally.compare(
-                got == line["result"].to_string(),
+                got == wanted,
                 || format!("{} on {}", line["filter"], event_name(ctx)),
-                || format!("{}: {got} for {}", place(line), line["result"]),
+                || format!("{}: {got} for {wanted}", place(line)),
             );
         },
     );

@@ -33,14 +33,6 @@ enum Concern {
     Other,
 }
 
-/// Which data a length is asked of (`evt.buflen.*`).
-#[derive(Clone, Copy)]
-struct Transfer {
-    /// Input, output or both.
-    category: Option<Category>,
-    fd: fn(FdType) -> bool,
-}
-
 impl<'a> Context<'a> {
     #[inline]
     pub(super) fn event_field(&self, field: Event, arg: &'a Argument) -> Option<Value<'a>> {
@@ -101,7 +93,7 @@ impl<'a> Context<'a> {
                 let data = self.data()?;
                 Some(Value::Bytes(data.into()))
             }
-            Event::Buflen => self.buffer_len(Transfer { category: None, fd: |_| true }),
+            Event::Buflen => self.transferred(None, |_| true),
             Event::Failed => boolean(self.result()? < 0),
             Event::IsIo => boolean(code.has(EventFlags::READS | EventFlags::WRITES)),
             Event::IsIoRead => boolean(code.has(EventFlags::READS)),
@@ -247,20 +239,15 @@ impl<'a> Context<'a> {
         if matches { self.error_count() } else { None }
     }
 
-    fn transferred(&self, category: Option<Category>, fd: fn(FdType) -> bool) -> Option<Value<'a>> {
-        self.buffer_len(Transfer { category, fd })
-    }
-
-    /// The bytes that an I/O event on a known descriptor moved.
-    fn buffer_len(&self, of: Transfer) -> Option<Value<'a>> {
+    /// The bytes that an I/O event moved, if it is of the category (of any, if none is given) and
+    /// works on such a descriptor.
+    fn transferred(&self, wanted: Option<Category>, fd: fn(FdType) -> bool) -> Option<Value<'a>> {
         let category = self.event.info().category;
-        let fits = match of.category {
+        let fits = match wanted {
             Some(wanted) => category == wanted,
-            None => {
-                matches!(category, Category::IoRead | Category::IoWrite | Category::IoOther)
-            }
+            None => matches!(category, Category::IoRead | Category::IoWrite | Category::IoOther),
         };
-        if !fits || !(of.fd)(self.event_fd()?.ty) {
+        if !fits || !fd(self.event_fd()?.ty) {
             return None;
         }
         let moved = u64::try_from(self.result()?).ok()?;

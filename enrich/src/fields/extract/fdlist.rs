@@ -2,6 +2,7 @@
 
 use falco_event::EventCode;
 use falco_event::net::Endpoint;
+use falco_rules::render_value::write_ip;
 use falco_rules::value::Value;
 
 use super::made;
@@ -26,25 +27,22 @@ impl<'a> Context<'a> {
                     let name = fd.map(|fd| &*fd.name).filter(|name| !name.is_empty());
                     Some(name.unwrap_or(b"<NA>").to_vec())
                 }
-                FdList::Cips => fd.and_then(client).map(|end| end.ip.to_string().into()),
-                FdList::Sips => fd.and_then(server).map(|end| end.ip.to_string().into()),
-                FdList::Cports => fd.and_then(client).map(|end| end.port.to_string().into()),
-                FdList::Sports => fd
-                    .filter(|fd| client(fd).is_some())
-                    .and_then(server)
-                    .map(|end| end.port.to_string().into()),
+                FdList::Cips => fd.and_then(connection).map(|(client, _)| ip(client)),
+                FdList::Sips => fd.and_then(server).map(ip),
+                FdList::Cports => fd.and_then(connection).map(|(client, _)| port(client)),
+                // Falco leaves bound sockets out here, but not above.
+                FdList::Sports => fd.and_then(connection).map(|(_, server)| port(server)),
             };
             parts.extend(part);
         }
         let list = parts.join(&b","[..]);
-        // A lone empty part cannot be: every part has at least one byte.
         if list.is_empty() { None } else { made(list) }
     }
 }
 
-fn client(fd: &Fd) -> Option<Endpoint> {
+fn connection(fd: &Fd) -> Option<(Endpoint, Endpoint)> {
     match fd.socket {
-        Socket::Inet { src, .. } => Some(src),
+        Socket::Inet { src, dst, .. } => Some((src, dst)),
         _ => None,
     }
 }
@@ -55,4 +53,14 @@ fn server(fd: &Fd) -> Option<Endpoint> {
         Socket::InetServer { local, .. } => Some(local),
         _ => None,
     }
+}
+
+fn ip(end: Endpoint) -> Vec<u8> {
+    let mut text = Vec::new();
+    write_ip(end.ip, &mut text);
+    text
+}
+
+fn port(end: Endpoint) -> Vec<u8> {
+    end.port.to_string().into_bytes()
 }

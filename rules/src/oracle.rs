@@ -32,9 +32,11 @@ pub fn holds<C: EventContext>(predicate: &Predicate, ctx: &C) -> bool {
             ctx.candidates(field.id, &mut |value| lone(predicate, field.info.ty, value))
         }
         Comparison::FirstOnly if field.info.ty == ValueType::IpNet => generic(predicate, ctx),
-        Comparison::FirstOnly => {
-            ctx.value(field.id).is_some_and(|value| lone(predicate, field.info.ty, &value))
-        }
+        Comparison::FirstOnly => ctx.value(field.id).is_some_and(|value| {
+            // Data without bytes prints as empty text but compares as if there were none.
+            let is_empty = matches!(&value, Value::Bytes(bytes) if bytes.is_empty());
+            !is_empty && lone(predicate, field.info.ty, &value)
+        }),
         Comparison::EitherEnd => either_end(predicate, field, ctx),
         Comparison::HostName => host_name(predicate, field, ctx),
         Comparison::Within => within(predicate, field, ctx),

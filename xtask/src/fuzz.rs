@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use crate::packages::{self, CXX};
-use crate::{Result, deny, process};
+use crate::{Result, process};
 
 const VERSION: &str = "0.13.2";
 
@@ -22,7 +22,7 @@ const RECORDED: &str = "../shared/conformance/fields";
 pub fn run(args: &[String]) -> Result {
     let (chosen, seconds) = options(args)?;
     packages::ensure(&[CXX])?;
-    deny::install("fuzz", "cargo-fuzz", VERSION)?;
+    packages::ensure_cargo("fuzz", "cargo-fuzz", VERSION)?;
     process::run(&mut process::cargo(&["fuzz", "build", "--sanitizer", "none"]))?;
     let mut seeds = process::cargo(&["run", "--quiet", "--manifest-path", "fuzz/Cargo.toml"]);
     process::run(seeds.args(["--example", "seeds", "--", "fuzz/corpus", RECORDED]))?;

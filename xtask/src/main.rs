@@ -1,6 +1,6 @@
 //! `cargo xtask`: every developer command of the project. CI calls nothing else.
 //!
-//! * [`run`]: the two-minute tour, [`test`]: everything that must hold, with each step alone.
+//! * [`run`]: the two-minute tour, [`mod@test`]: everything that must hold, with each step alone.
 //! * [`packages`]: the Debian packages that commands need, installed on demand.
 //! * [`measure`]: hands over to the crate `measure`, which holds the binary against Falco.
 //! * [`fresh_root`]: shows that a machine with nothing but rustup's Rust is enough.

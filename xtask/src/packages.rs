@@ -1,4 +1,4 @@
-//! What commands need of the system beyond rustup's Rust: found, or installed from Debian.
+//! What commands need beyond rustup's Rust: found, or installed from Debian or crates.io.
 //!
 //! The C compiler and the certificates, without which not even xtask could be built, are the
 //! business of `xtask/rustc`.
@@ -58,6 +58,17 @@ pub fn ensure(needs: &[Need]) -> Result {
     eprintln!("xtask: installing {packages}");
     let mut apt = process::command("sh", &["-c", &install]);
     process::output(apt.env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
+}
+
+/// Sees to it that `cargo SUBCOMMAND` is there: builds its crate if not.
+pub fn ensure_cargo(subcommand: &str, name: &str, version: &str) -> Result {
+    if process::output(&mut process::cargo(&[subcommand, "--version"])).is_ok() {
+        return Ok(());
+    }
+    println!("installing {name} {version} (once)");
+    let mut install = process::cargo(&["install", "--quiet", "--locked", name]);
+    // Its build takes longer than its runs: do not optimise.
+    process::run(install.args(["--version", version]).env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"))
 }
 
 /// Whether this process may do what root may.

@@ -10,6 +10,9 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
+/// The manifests of the workspaces: `fuzz` is one of its own, as cargo-fuzz wants it.
+pub const WORKSPACES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
+
 /// `program` with `args`, in the workspace root.
 pub fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);

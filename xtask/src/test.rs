@@ -5,7 +5,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::packages::{self, CXX};
-use crate::{Result, deny, fuzz, measure, process};
+use crate::process::{self, WORKSPACES};
+use crate::{Result, deny, fuzz, measure};
 
 /// One of the things that must hold.
 struct Step {
@@ -47,9 +48,6 @@ pub fn all(_: &[String]) -> Result {
     println!("{:<12} {:6.1} s\nAll steps passed.", "all", start.elapsed().as_secs_f64());
     Ok(())
 }
-
-/// The manifests of the workspaces: `fuzz` is one of its own, as `cargo fuzz` wants it.
-const WORKSPACES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
 
 /// Formatting is what `cargo fmt` makes.
 pub fn fmt(_: &[String]) -> Result {

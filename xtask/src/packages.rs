@@ -68,7 +68,8 @@ pub fn ensure_cargo(subcommand: &str, name: &str, version: &str) -> Result {
     println!("installing {name} {version} (once)");
     let mut install = process::cargo(&["install", "--quiet", "--locked", name]);
     // Its build takes longer than its runs: do not optimise.
-    process::run(install.args(["--version", version]).env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"))
+    install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_PROFILE_RELEASE_LTO", "off");
+    process::run(install.args(["--version", version]))
 }
 
 /// Whether this process may do what root may.

@@ -3,6 +3,7 @@
 //!
 //! Each test prints `conformance <file>: <passed>/<total>` and the first differences. Without the
 //! vectors the tests say so and pass.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a panic in a test is its report
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ use serde_json::Value as Json;
 
 /// Runs `compare` on every vector that concerns it (others give None); an error is the difference.
 fn run(file: &str, what: &str, compare: impl Fn(&Json) -> Option<Result<(), String>>) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance").join(file);
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance").join(file);
     let Ok(text) = std::fs::read_to_string(&path) else {
         eprintln!("IGNORED: {} is not there, so nothing is compared with Falco", path.display());
         return;
@@ -74,7 +76,8 @@ fn filters_compile_as_in_falco() {
                 let warnings = checked.warnings.into_iter();
                 let ours = warnings.map(|w| (w.message, Some(numbers(w.pos)))).collect::<Vec<_>>();
                 let falco = vector["warnings"].as_array().into_iter().flatten();
-                let falco = falco.map(|w| (w["msg"].as_str().unwrap().to_owned(), position(&w["pos"])));
+                let falco =
+                    falco.map(|w| (w["msg"].as_str().unwrap().to_owned(), position(&w["pos"])));
                 equal((true, ours), (vector["compiles"] == true, falco.collect()), vector)
             }
         })
@@ -82,7 +85,11 @@ fn filters_compile_as_in_falco() {
 }
 
 /// What a vector of `ppm_codes.jsonl` lists, in our terms: the numbers of the set.
-fn listed(vector: &Json, all: &EventTypes, number: &dyn Fn(&str) -> u16) -> Result<EventTypes, String> {
+fn listed(
+    vector: &Json,
+    all: &EventTypes,
+    number: &dyn Fn(&str) -> u16,
+) -> Result<EventTypes, String> {
     if let Some(error) = vector["error"].as_str() {
         return Err(error.to_owned());
     }
@@ -125,9 +132,8 @@ fn system_calls_are_those_that_falco_finds() {
             return None;
         }
         let node = parser::parse(vector["expr"].as_str().unwrap()).unwrap();
-        let number = |name: &str| {
-            SYSCALLS.iter().find(|call| call.name == name).map_or(0, |call| call.id)
-        };
+        let number =
+            |name: &str| SYSCALLS.iter().find(|call| call.name == name).map_or(0, |call| call.id);
         let falco = listed(vector, &all, &number);
         Some(equal(analyse(&node, &all, &calls_named), falco, vector))
     });

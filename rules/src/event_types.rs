@@ -107,9 +107,11 @@ impl Analysis<'_> {
             }
             _ => {
                 leaf_names_types(right)?;
-                return Err("right-hand field comparisons on `evt.type`/`syscall.type` checks are \
+                return Err(
+                    "right-hand field comparisons on `evt.type`/`syscall.type` checks are \
                             not supported by event code search"
-                    .into());
+                        .into(),
+                );
             }
         };
         Ok(self.invert(types, negated != (op == "!=")))
@@ -169,5 +171,43 @@ fn known(left: &Node, op: &str, right: &Node) -> Known {
         ("=" | "==" | "<=", 0) | ("<", 0 | 1) => Known::False,
         ("!=" | ">", 0) | (">=", 0 | 1) => Known::True,
         _ => Known::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parser;
+    use crate::testing::Fields;
+
+    #[test]
+    fn types_follow_the_logic_of_the_condition() {
+        for (condition, types) in [
+            ("evt.type = open", &[10, 11][..]),
+            ("evt.type != open", &[20, 30, 40]),
+            ("not evt.type != open", &[10, 11]),
+            ("evt.type in (open, close) and not evt.type = close", &[10, 11]),
+            ("not (evt.type = open or proc.name = cat)", &[20, 30, 40]),
+            ("not (evt.type = open and evt.type = close)", &[10, 11, 20, 30, 40]),
+            ("proc.name = cat", &[10, 11, 20, 30, 40]),
+            ("evt.type startswith open", &[10, 11, 20, 30, 40]),
+            ("evt.num = 0", &[]),
+            ("not evt.num > 0", &[]),
+            ("evt.num > 1", &[10, 11, 20, 30, 40]),
+            ("not evt.type exists", &[]),
+            ("not concat(\"a\", \"b\") = ab", &[]),
+        ] {
+            let node = parser::parse(condition).unwrap();
+            let found = event_types(&node, &Fields::default()).unwrap();
+            assert_eq!(found.iter().collect::<Vec<_>>(), types, "{condition}");
+        }
+    }
+
+    #[test]
+    fn types_compared_with_fields_are_refused() {
+        for condition in ["evt.type = val(proc.name)", "tolower(evt.type) = open"] {
+            let node = parser::parse(condition).unwrap();
+            assert!(event_types(&node, &Fields::default()).is_err(), "{condition}");
+        }
     }
 }

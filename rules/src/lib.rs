@@ -27,6 +27,8 @@ pub mod ruleset;
 pub mod schema;
 mod services;
 pub mod template;
+#[cfg(test)]
+mod testing;
 pub mod transformers;
 pub mod value;
 pub mod verdicts;

@@ -125,8 +125,10 @@ impl Constant {
         let decoded = pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?));
         match decoded.collect::<Option<Vec<u8>>>() {
             Some(decoded) if rest.is_empty() => bytes(&decoded),
-            _ => Err("filter error: bcontains and bstartswith operator support hex strings only"
-                .into()),
+            _ => {
+                Err("filter error: bcontains and bstartswith operator support hex strings only"
+                    .into())
+            }
         }
     }
 }
@@ -178,9 +180,9 @@ fn scan(text: &[u8]) -> Option<Scanned> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let magnitude = digits.iter().try_fold(0u64, |sum, digit| {
-        sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    });
+    let magnitude = digits
+        .iter()
+        .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
     Some(Scanned { negative, magnitude })
 }
 
@@ -235,8 +237,8 @@ fn v4_net(text: &[u8]) -> Result<IpNet, String> {
     let shown = || String::from_utf8_lossy(text);
     let (address, length) =
         split_net(text).ok_or_else(|| format!("unrecognized IP network {}", shown()))?;
-    let address: Ipv4Addr = parse_address(address)
-        .ok_or_else(|| format!("unrecognized IP address {}", shown()))?;
+    let address: Ipv4Addr =
+        parse_address(address).ok_or_else(|| format!("unrecognized IP address {}", shown()))?;
     let prefix = prefix_length(length)?;
     if prefix > 32 {
         return Err(format!("invalid netmask {}", String::from_utf8_lossy(length)));
@@ -248,8 +250,8 @@ fn v6_net(text: &[u8]) -> Result<IpNet, String> {
     let shown = || String::from_utf8_lossy(text);
     let (address, length) =
         split_net(text).ok_or_else(|| format!("invalid v6 netmask: {}", shown()))?;
-    let address: Ipv6Addr = parse_address(address)
-        .ok_or_else(|| format!("unrecognized IPv6 address {}", shown()))?;
+    let address: Ipv6Addr =
+        parse_address(address).ok_or_else(|| format!("unrecognized IPv6 address {}", shown()))?;
     let prefix = prefix_length(length)?;
     if prefix == 0 || prefix > 128 {
         return Err(format!("invalid v6 netmask {}", String::from_utf8_lossy(length)));
@@ -284,7 +286,10 @@ mod tests {
         assert_eq!(parse("https", T::Port), Ok(Constant::Uint(443)));
         assert_eq!(parse("65537", T::Port), Ok(Constant::Uint(1)));
         assert_eq!(parse("", T::Port), Ok(Constant::Uint(0)));
-        assert_eq!(parse("nosuch-service", T::Port), Err("unrecognized protocol nosuch-service".into()));
+        assert_eq!(
+            parse("nosuch-service", T::Port),
+            Err("unrecognized protocol nosuch-service".into())
+        );
     }
 
     #[test]

@@ -76,10 +76,9 @@ impl Operand {
     /// The type without transformers of one operand: what `join`, `concat` and `getopt` go by.
     pub fn declared(&self) -> Type {
         match self {
-            Operand::Field(field) => Type {
-                ty: field.info.ty,
-                list: field.info.flags.contains(FieldFlags::LIST),
-            },
+            Operand::Field(field) => {
+                Type { ty: field.info.ty, list: field.info.flags.contains(FieldFlags::LIST) }
+            }
             Operand::List(_) => TEXTS,
             Operand::Transformed { of, .. } => of.declared(),
             Operand::Text(_)
@@ -144,9 +143,8 @@ impl Operand {
             Operand::Text(_) => Scope::Process,
             Operand::List(operands) | Operand::Concat(operands) => widest(operands),
             Operand::Transformed { of, .. } => of.scope(),
-            Operand::Join { separator: a, list: b } | Operand::Getopt { args: a, options: b, .. } => {
-                a.scope().max(b.scope())
-            }
+            Operand::Join { separator: a, list: b }
+            | Operand::Getopt { args: a, options: b, .. } => a.scope().max(b.scope()),
         }
     }
 
@@ -193,8 +191,7 @@ impl Operand {
             }
             Operand::Getopt { args, options, selector } => {
                 let options_value = options.value(ctx)?;
-                let letters =
-                    raw_bytes(options_value.as_elements().first()?, options.result().ty);
+                let letters = raw_bytes(options_value.as_elements().first()?, options.result().ty);
                 let values = args.value(ctx)?;
                 let ty = args.result().ty;
                 let args: Vec<_> = values.as_elements().iter().map(|v| raw_bytes(v, ty)).collect();
@@ -216,7 +213,7 @@ impl Operand {
         }
         let mut text = Vec::new();
         render_value::write_text(&value, ty, self.print(), &mut text)
-            .then(|| Value::Text(Cow::Owned(text)))
+            .then_some(Value::Text(Cow::Owned(text)))
     }
 }
 

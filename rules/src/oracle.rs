@@ -195,7 +195,8 @@ fn either_end<C: EventContext>(predicate: &Predicate, field: &Field, ctx: &C) ->
     let Right::Constants(all) = &predicate.right else { return false };
     let any_end =
         |test: &dyn Fn(&Value<'_>) -> bool| ctx.candidates(field.id, &mut |end| test(end));
-    let first = |op: Op, end: &Value<'_>| all.first().is_some_and(|c| compare(op, end, &c.as_value()));
+    let first =
+        |op: Op, end: &Value<'_>| all.first().is_some_and(|c| compare(op, end, &c.as_value()));
     let net = field.info.ty == ValueType::IpNet;
     let address = field.info.ty == ValueType::IpAddr;
     match predicate.op {
@@ -249,5 +250,136 @@ fn stripped<'v>(value: &'v Value<'_>) -> Value<'v> {
         Value::Ip(ip) => Value::Ip(*ip),
         Value::Net(net) => Value::Net(*net),
         Value::List(values) => Value::List(values.iter().map(stripped).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::holds;
+    use crate::value::Value;
+
+    fn text(text: &'static str) -> Value<'static> {
+        Value::text(text.as_bytes())
+    }
+
+    fn list(values: &[Value<'static>]) -> Value<'static> {
+        Value::List(values.to_vec())
+    }
+
+    fn ip(text: &str) -> Value<'static> {
+        Value::Ip(text.parse().unwrap())
+    }
+
+    #[test]
+    fn without_a_value_nothing_holds() {
+        for condition in [
+            "proc.name exists",
+            "proc.name = x",
+            "proc.name != x",
+            "proc.name in (x)",
+            "proc.name != allof (x)",
+            "proc.name = val(fd.name)",
+            "proc.aname != x",
+            "fd.ip != 10.0.0.1",
+        ] {
+            assert!(!holds(condition, &[]), "{condition}");
+            assert!(holds(&format!("not {condition}"), &[]), "{condition}");
+        }
+        assert!(holds("proc.name exists", &[("proc.name", text(""))]));
+        // A missing right side does not hold either.
+        assert!(!holds("proc.name != val(fd.name)", &[("proc.name", text("a"))]));
+    }
+
+    #[test]
+    fn modifiers_count() {
+        let of = |condition: &str| holds(condition, &[("proc.name", text("cat"))]);
+        assert!(of("proc.name = anyof (dog, cat)"));
+        assert!(of("proc.name = oneof (dog, cat)"));
+        assert!(!of("proc.name = oneof (cat, cat)"));
+        assert!(of("proc.name startswith allof (c, ca)"));
+        assert!(!of("proc.name != allof (dog, cat)"));
+        assert!(of("proc.name != oneof (dog, cat)"));
+        assert!(!of("proc.name != allof ()"));
+        assert!(of("proc.name regex anyof ('d.*', 'c.*')"));
+    }
+
+    #[test]
+    fn lists_are_compared_as_sets() {
+        let of = |condition: &str, types: &[Value<'static>]| {
+            holds(condition, &[("fd.types", list(types))])
+        };
+        assert!(of("fd.types in (file, pipe)", &[text("file"), text("pipe")]));
+        assert!(!of("fd.types in (file)", &[text("file"), text("pipe")]));
+        assert!(of("fd.types intersects (file)", &[text("file"), text("pipe")]));
+        assert!(of("fd.types in (file)", &[]) && of("fd.types exists", &[]));
+        assert!(!of("fd.types intersects (file)", &[]));
+        // The NUL that transformed texts end in makes them differ from constants.
+        assert!(!of("tolower(fd.types) in (file)", &[text("FILE")]));
+        assert!(of("len(fd.types) = 2", &[text("a"), text("b")]));
+    }
+
+    #[test]
+    fn any_ancestor_will_do_but_only_the_first_constant_counts() {
+        let of = |condition: &str| {
+            let names = list(&[text("bash"), text("init")]);
+            let pids = list(&[Value::Int(7), Value::Int(1)]);
+            holds(condition, &[("proc.aname", names), ("proc.apid", pids)])
+        };
+        assert!(of("proc.aname = init") && of("proc.aname != init"));
+        assert!(of("proc.aname in (x, init)"));
+        assert!(!of("proc.aname = anyof (x, init)") && of("proc.aname = anyof (init, x)"));
+        assert!(of("proc.aname pmatch (/x, /init)"));
+        assert!(of("proc.apid = 7") && of("proc.apid < 2") && !of("proc.apid in (7)"));
+    }
+
+    #[test]
+    fn ends_match_if_either_does_and_differ_if_both_do() {
+        let of = |condition: &str| {
+            let ends = || list(&[ip("10.0.0.1"), ip("192.168.0.1")]);
+            holds(condition, &[("fd.ip", ends()), ("fd.net", ends())])
+        };
+        assert!(of("fd.ip = 10.0.0.1") && of("fd.ip = 192.168.0.1"));
+        assert!(!of("fd.ip != 10.0.0.1") && of("fd.ip != 10.0.0.2") && of("fd.ip != ::1"));
+        assert!(!of("fd.ip in (10.0.0.1)") && !of("fd.ip intersects (10.0.0.1)"));
+        assert!(of("fd.net = 10.0.0.0/8") && !of("fd.net != 10.0.0.0/8"));
+        assert!(
+            of("fd.net in (10.0.0.0/8, 1.0.0.0/8)") && !of("fd.net in (1.0.0.0/8, 10.0.0.0/8)")
+        );
+        assert!(of("fd.net exists") && !of("fd.net intersects (10.0.0.0/8)"));
+    }
+
+    #[test]
+    fn networks_of_one_end_are_never_found_in_a_set() {
+        let of = |condition: &str| holds(condition, &[("fd.snet", ip("10.0.0.1"))]);
+        assert!(of("fd.snet = 10.0.0.0/8"));
+        assert!(of("fd.snet in (1.0.0.0/8, 10.0.0.0/8)"));
+        assert!(!of("fd.snet = anyof (10.0.0.0/8)") && of("fd.snet = oneof (10.0.0.0/8)"));
+        assert!(of("fd.snet != allof (10.0.0.0/8)"));
+    }
+
+    #[test]
+    fn raw_arguments_know_only_their_first_constant() {
+        let of = |condition: &str| holds(condition, &[("evt.rawarg", Value::Int(-1))]);
+        assert!(of("evt.rawarg < 0") && of("evt.rawarg = anyof (-1, 5)"));
+        assert!(!of("evt.rawarg = anyof (5, -1)") && !of("evt.rawarg in (-1)"));
+    }
+
+    #[test]
+    fn times_around_another_are_within_a_distance() {
+        let of = |condition: &str| holds(condition, &[("evt.around", Value::Uint(2_000_000))]);
+        assert!(of("evt.around = 2") && !of("evt.around = 1"));
+    }
+
+    #[test]
+    fn transformers_nest_and_join() {
+        let values =
+            &[("proc.name", text("Cat")), ("fd.name", text("/a/B")), ("proc.pid", Value::Int(7))];
+        assert!(holds("tolower(basename(fd.name)) = b", values));
+        assert!(holds("tolower(proc.name) in (cat, dog)", values));
+        assert!(holds("join(\"-\", (proc.name, proc.pid)) = Cat-7", values));
+        assert!(holds("concat(proc.name, fd.name) startswith Cat/", values));
+        assert!(holds("proc.name = b64(\"Q2F0\")", values));
+        assert!(holds("proc.name != val(fd.name)", values));
+        assert!(!holds("b64(proc.name) exists", values));
     }
 }

@@ -152,13 +152,7 @@ fn is_v4_compatible(ip: Ipv6Addr) -> bool {
 }
 
 /// A number: `bits` sign-extended to 64, and its value if it is signed.
-fn number(
-    bits: u64,
-    signed: Option<i64>,
-    ty: ValueType,
-    print: Print,
-    out: &mut Vec<u8>,
-) -> bool {
+fn number(bits: u64, signed: Option<i64>, ty: ValueType, print: Print, out: &mut Vec<u8>) -> bool {
     // Hexadecimal and octal show two's complement in the type's width.
     let width = u64::MAX >> (64 - 8 * ty.width());
     match print {

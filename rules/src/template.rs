@@ -44,7 +44,10 @@ pub struct Template {
 enum Part {
     Literal(Box<[u8]>),
     /// A value, padded or cut to a width in bytes if there is one.
-    Value { operand: Operand, width: Option<usize> },
+    Value {
+        operand: Operand,
+        width: Option<usize>,
+    },
 }
 
 /// A value for JSON.
@@ -297,6 +300,127 @@ impl KeyCollector<'_> {
         if let Some(operand) = resolve(node, self.catalogue) {
             self.keys.push(Key { name: print_lossy(node), operand, transformed });
             self.after = transformed;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Event, Fields};
+    use crate::value::Value;
+
+    fn values() -> Vec<(&'static str, Value<'static>)> {
+        vec![
+            ("proc.name", Value::text(b"cat")),
+            ("proc.aname[1]", Value::text(b"bash")),
+            ("proc.pid", Value::Int(7)),
+            ("evt.is_io", Value::Bool(true)),
+            ("evt.flags", Value::Uint(0x2a)),
+            ("evt.buffer", Value::Bytes(b"a\0b"[..].into())),
+            ("fd.types", Value::List(vec![Value::text(b"file"), Value::text(b"pipe")])),
+        ]
+    }
+
+    /// Text, whether no value was missing, and JSON.
+    fn render(template: &str) -> (String, bool, serde_json::Value) {
+        let mut fields = Fields::default();
+        let template = Template::compile(template, &mut fields).unwrap();
+        let event = Event::new(&fields, &values());
+        let (mut text, mut json) = (Vec::new(), serde_json::Map::new());
+        let complete = template.render_text(&event, &mut text);
+        template.json_values(&event, false, &mut json);
+        (String::from_utf8(text).unwrap(), complete, json.into())
+    }
+
+    fn text(template: &str) -> String {
+        render(template).0
+    }
+
+    #[test]
+    fn the_longest_reading_of_a_token_counts() {
+        assert_eq!(text("a %proc.nameand %proc.pid."), "a catand 7.");
+        assert_eq!(text("%proc.aname[1]%proc.name[1]"), "bashcat[1]");
+        assert_eq!(text("%toupper(proc.name)[x]"), "CAT[x]");
+        assert_eq!(text("%toupper( tolower( proc.name ) )"), "CAT");
+        assert_eq!(text("*%join(\", \", (proc.name, proc.pid))"), "cat, 7");
+    }
+
+    #[test]
+    fn widths_cut_and_pad() {
+        assert_eq!(text("<%2proc.name>"), "<ca>");
+        assert_eq!(text("<%5proc.name>"), "<cat  >");
+        assert_eq!(text("<%0proc.name>"), "<cat>");
+        assert_eq!(text("*<%6fd.name>"), "<<NA>  >");
+        assert_eq!(text("%99999999999999999999proc.name").len(), MAX_WIDTH);
+    }
+
+    #[test]
+    fn a_missing_value_ends_the_text_unless_it_is_tolerated() {
+        let (shown, complete, json) = render("%proc.name %fd.name %proc.pid");
+        assert_eq!((shown.as_str(), complete), ("cat ", false));
+        assert_eq!(json, serde_json::json!({"proc.name": "cat"}));
+        let (shown, complete, json) = render("*%proc.name %fd.name");
+        assert_eq!((shown.as_str(), complete), ("cat <NA>", true));
+        assert_eq!(json, serde_json::json!({"proc.name": "cat", "fd.name": null}));
+        assert_eq!(text("**"), "*");
+    }
+
+    #[test]
+    fn values_keep_their_types_in_json() {
+        let (shown, _, json) =
+            render("%proc.pid %evt.is_io %evt.flags %evt.buffer %fd.types %toupper(proc.name)");
+        assert_eq!(shown, "7 true 2A a.b (file,pipe) CAT");
+        let expected = serde_json::json!({
+            "proc.pid": 7, "evt.is_io": true, "evt.flags": "2A", "evt.buffer": "a.b",
+            "fd.types": ["file", "pipe"], "proc.name": "cat",
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn buffers_print_as_chosen() {
+        let mut fields = Fields::default();
+        let template = Template::compile("%evt.buffer", &mut fields).unwrap();
+        let template = template.with_buffer_format(BufferFormat::Base64);
+        let mut text = Vec::new();
+        template.render_text(&Event::new(&fields, &values()), &mut text);
+        assert_eq!(text, b"YQBi");
+    }
+
+    #[test]
+    fn keys_are_fields_and_outermost_transformers() {
+        let keys = |template: &str| {
+            let template = Template::compile(template, &mut Fields::default()).unwrap();
+            template.fields().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            keys("%tolower(toupper(proc.name))"),
+            ["proc.name", "tolower(toupper(proc.name))"]
+        );
+        let joined = "join(->,(toupper(proc.name),tolower(fd.name)))";
+        assert_eq!(
+            keys("%join(\"->\", (toupper(proc.name), tolower(fd.name)))"),
+            ["proc.name", "toupper(proc.name)", "fd.name", joined]
+        );
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused() {
+        let unknown = "unknown filter: unexpected token after '";
+        for (template, message) in [
+            ("", "empty formatting token"),
+            ("a %", "invalid formatting syntax: formatting cannot end with a %"),
+            ("a %10", "invalid formatting syntax: formatting cannot end with a number"),
+            ("%%", unknown),
+            ("% proc.name", unknown),
+            ("%no.field", unknown),
+            ("%evt.arg[", unknown),
+            ("%toupper(evt.num)", unknown),
+            ("%toupper(proc.name", unknown),
+        ] {
+            let error = Template::compile(template, &mut Fields::default()).unwrap_err();
+            assert_eq!(error.message, message, "{template}");
         }
     }
 }

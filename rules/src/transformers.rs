@@ -183,7 +183,11 @@ impl Options {
 /// last such option gave (its value, or itself), or none.
 ///
 /// Long options are skipped; the first argument that is no option, or `--`, ends the options.
-pub fn getopt(args: &[Cow<'_, [u8]>], options: &[u8], selector: Option<u8>) -> Option<Vec<Vec<u8>>> {
+pub fn getopt(
+    args: &[Cow<'_, [u8]>],
+    options: &[u8],
+    selector: Option<u8>,
+) -> Option<Vec<Vec<u8>>> {
     let options = Options::parse(options);
     let has = |set: &[bool; 256], letter: u8| set.get(usize::from(letter)) == Some(&true);
     let mut found: Vec<Vec<u8>> = Vec::new();

@@ -44,9 +44,9 @@ impl Verdicts {
     /// the first call).
     #[inline]
     pub fn set(&self, slot: u32, generation: u32, verdict: bool, slots: u32) {
-        let words = self.words.get_or_init(|| {
-            (0..slots.div_ceil(PER_WORD)).map(|_| AtomicU64::new(0)).collect()
-        });
+        let words = self
+            .words
+            .get_or_init(|| (0..slots.div_ceil(PER_WORD)).map(|_| AtomicU64::new(0)).collect());
         let Some(cell) = words.get((slot / PER_WORD) as usize) else { return };
         let bit = slot % PER_WORD;
         let mut word = cell.load(Relaxed);

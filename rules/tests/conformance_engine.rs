@@ -4,6 +4,7 @@
 //!
 //! Each test prints `conformance <file>: <passed>/<total>` and the first differences. Without the
 //! vectors the tests say so and pass.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a panic in a test is its report
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -24,7 +25,8 @@ use serde_json::Value as Json;
 
 /// The vectors of a file; None, loudly, if they are not there.
 fn vectors(file: &str) -> Option<Vec<Json>> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance").join(file);
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance").join(file);
     let Ok(text) = std::fs::read_to_string(&path) else {
         eprintln!("IGNORED: {} is not there, so nothing is compared with Falco", path.display());
         return None;
@@ -73,13 +75,55 @@ fn bytes(vector: &Json, key: &str) -> Option<Vec<u8>> {
 const TYPES: &[ValueType] = {
     use ValueType as T;
     &[
-        T::None, T::Int8, T::Int16, T::Int32, T::Int64, T::Uint8, T::Uint16, T::Uint32, T::Uint64,
-        T::CharBuf, T::ByteBuf, T::Errno, T::SockAddr, T::SockTuple, T::Fd, T::Pid, T::FdList,
-        T::FsPath, T::SyscallId, T::SigType, T::RelTime, T::AbsTime, T::Port, T::L4Proto,
-        T::SockFamily, T::Bool, T::Ipv4Addr, T::Dyn, T::Flags8, T::Flags16, T::Flags32, T::Uid,
-        T::Gid, T::Double, T::SigSet, T::CharBufArray, T::CharBufPairArray, T::Ipv4Net,
-        T::Ipv6Addr, T::Ipv6Net, T::IpAddr, T::IpNet, T::Mode, T::FsRelPath, T::EnumFlags8,
-        T::EnumFlags16, T::EnumFlags32, T::Fd32, T::Pid32,
+        T::None,
+        T::Int8,
+        T::Int16,
+        T::Int32,
+        T::Int64,
+        T::Uint8,
+        T::Uint16,
+        T::Uint32,
+        T::Uint64,
+        T::CharBuf,
+        T::ByteBuf,
+        T::Errno,
+        T::SockAddr,
+        T::SockTuple,
+        T::Fd,
+        T::Pid,
+        T::FdList,
+        T::FsPath,
+        T::SyscallId,
+        T::SigType,
+        T::RelTime,
+        T::AbsTime,
+        T::Port,
+        T::L4Proto,
+        T::SockFamily,
+        T::Bool,
+        T::Ipv4Addr,
+        T::Dyn,
+        T::Flags8,
+        T::Flags16,
+        T::Flags32,
+        T::Uid,
+        T::Gid,
+        T::Double,
+        T::SigSet,
+        T::CharBufArray,
+        T::CharBufPairArray,
+        T::Ipv4Net,
+        T::Ipv6Addr,
+        T::Ipv6Net,
+        T::IpAddr,
+        T::IpNet,
+        T::Mode,
+        T::FsRelPath,
+        T::EnumFlags8,
+        T::EnumFlags16,
+        T::EnumFlags32,
+        T::Fd32,
+        T::Pid32,
     ]
 };
 
@@ -193,8 +237,15 @@ fn literals_parse_as_in_falco() {
 fn values_print_as_in_falco() {
     run("render.jsonl", "", |vector| {
         let ty = type_of(vector);
-        let prints =
-            [Print::Na, Print::Dec, Print::Hex, Print::PaddedDec, Print::Id, Print::Dir, Print::Oct];
+        let prints = [
+            Print::Na,
+            Print::Dec,
+            Print::Hex,
+            Print::PaddedDec,
+            Print::Id,
+            Print::Dir,
+            Print::Oct,
+        ];
         let print = prints[vector["print"].as_u64().unwrap() as usize];
         let value = from_raw(&unhex(vector["in_hex"].as_str().unwrap()), ty);
         let mut out = Vec::new();
@@ -218,12 +269,9 @@ fn transformers_transform_as_in_falco() {
         };
         let values = vector["in"].as_array().unwrap().iter();
         let mut values = values.map(|v| from_raw(&unhex(v["hex"].as_str().unwrap()), ty));
-        let value =
-            if of.list { Value::List(values.collect()) } else { values.next().unwrap() };
+        let value = if of.list { Value::List(values.collect()) } else { values.next().unwrap() };
         let ours = transformer.apply(value, of).map(|value| {
-            let raw = |v: &Value<'_>| {
-                hex(&falco_rules::transformers::raw_bytes(v, result.ty))
-            };
+            let raw = |v: &Value<'_>| hex(&falco_rules::transformers::raw_bytes(v, result.ty));
             value.as_elements().iter().map(raw).collect::<Vec<_>>()
         });
         let falco = vector["ok"].as_bool().unwrap().then(|| {

@@ -1,5 +1,6 @@
 //! The compiled ruleset against the plain evaluator: over generated conditions of all types, scopes
 //! and comparisons, and generated histories of events, process changes and changes of ancestors.
+#![allow(clippy::unwrap_used)] // a panic in a test is its report
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -143,8 +144,7 @@ struct Event<'w> {
 impl Event<'_> {
     fn stored(&self, field: FieldId) -> Option<&Value<'static>> {
         let at = field.0 as usize;
-        let values =
-            if FIELDS[at].3 == Scope::Event { self.values } else { &self.process.values };
+        let values = if FIELDS[at].3 == Scope::Event { self.values } else { &self.process.values };
         values[at].as_ref()
     }
 }
@@ -211,11 +211,9 @@ fn value(row: Row) -> BoxedStrategy<Option<Value<'static>>> {
         ValueType::Int64 => (-2i64..4).prop_map(Value::Int).boxed(),
         ValueType::Double => (-1i32..3).prop_map(|n| Value::Double(f64::from(n))).boxed(),
         ValueType::IpAddr | ValueType::IpNet => address.boxed(),
-        ValueType::ByteBuf => {
-            prop::collection::vec(select(vec![0u8, 1, b'a']), 0..4)
-                .prop_map(|bytes| Value::Bytes(Cow::Owned(bytes)))
-                .boxed()
-        }
+        ValueType::ByteBuf => prop::collection::vec(select(vec![0u8, 1, b'a']), 0..4)
+            .prop_map(|bytes| Value::Bytes(Cow::Owned(bytes)))
+            .boxed(),
         _ => text,
     };
     let several = name == LIST_FIELD
@@ -253,11 +251,9 @@ fn constant(row: Row) -> BoxedStrategy<Text> {
 /// A right side of `n` constants: one for an operator that takes one, a list for one that takes any.
 fn right(row: Row, op: &'static str) -> BoxedStrategy<NodeKind> {
     match op {
-        "bcontains" | "bstartswith" => {
-            select(vec!["", "00", "0161", "61"])
-                .prop_map(|hex| NodeKind::Value(Text(hex.as_bytes().to_vec())))
-                .boxed()
-        }
+        "bcontains" | "bstartswith" => select(vec!["", "00", "0161", "61"])
+            .prop_map(|hex| NodeKind::Value(Text(hex.as_bytes().to_vec())))
+            .boxed(),
         "regex" => select(vec!["a.*", "(/a)+", "b?", ".*cat.*"])
             .prop_map(|p| NodeKind::Value(Text(p.as_bytes().to_vec())))
             .boxed(),
@@ -289,8 +285,20 @@ fn operators(row: Row) -> Vec<&'static str> {
         ValueType::Bool | ValueType::IpAddr | ValueType::IpNet => &[][..],
         ValueType::ByteBuf => &["contains", "startswith", "endswith", "bcontains", "bstartswith"],
         _ if ty.is_text() => &[
-            "<", ">=", "contains", "icontains", "startswith", "endswith", "glob", "iglob", "regex",
-            "pmatch", "startswith anyof", "contains anyof", "endswith oneof", "contains allof",
+            "<",
+            ">=",
+            "contains",
+            "icontains",
+            "startswith",
+            "endswith",
+            "glob",
+            "iglob",
+            "regex",
+            "pmatch",
+            "startswith anyof",
+            "contains anyof",
+            "endswith oneof",
+            "contains allof",
         ],
         _ => &["<", "<=", ">", ">="],
     });
@@ -344,17 +352,11 @@ fn transformed() -> BoxedStrategy<Node> {
             let list = || NodeKind::List(vec![constant(&text), constant(b"a")]);
             match form {
                 0 if op == "in" => binary(call(transform, vec![field(name)]), op, list()),
-                0 => binary(call(transform, vec![field(name)]), op, NodeKind::Value(constant(&text))),
-                1 => binary(
-                    call("len", vec![field(name)]),
-                    "<=",
-                    NodeKind::Value(constant(b"2")),
-                ),
-                2 => binary(
-                    field("proc.name"),
-                    op,
-                    call("val", vec![field("fd.name")]).kind,
-                ),
+                0 => {
+                    binary(call(transform, vec![field(name)]), op, NodeKind::Value(constant(&text)))
+                }
+                1 => binary(call("len", vec![field(name)]), "<=", NodeKind::Value(constant(b"2"))),
+                2 => binary(field("proc.name"), op, call("val", vec![field("fd.name")]).kind),
                 3 => {
                     let separator = at(NodeKind::Value(constant(b"/")));
                     let parts = at(NodeKind::TransformerList(vec![field(name), field("evt.num")]));

@@ -103,9 +103,7 @@ pub fn check(node: &Node, catalogue: &mut dyn Catalogue) -> Result<Checked, Chec
         fields: Vec::new(),
         names: names::EventNames::default(),
     };
-    let expr = checker
-        .expr(node)
-        .map_err(|message| CheckError { pos: checker.pos, message })?;
+    let expr = checker.expr(node).map_err(|message| CheckError { pos: checker.pos, message })?;
     let Checker { catalogue, warnings, fields, mut names, .. } = checker;
     let (event_types, event_types_error) = match event_types(node, catalogue) {
         Ok(types) => (types, None),
@@ -210,9 +208,8 @@ impl Checker<'_> {
             };
             self.validate(left, op, text)?;
             match op {
-                Op::Regex => patterns.push(
-                    Regex::new(text).map_err(|e| format!("invalid regex pattern: {e}"))?,
-                ),
+                Op::Regex => patterns
+                    .push(Regex::new(text).map_err(|e| format!("invalid regex pattern: {e}"))?),
                 _ => constants.push(constant),
             }
         }
@@ -233,10 +230,7 @@ impl Checker<'_> {
                 }
             }
             Comparison::Within if op != Op::Eq => {
-                return Err(format!(
-                    "{} supports only '=' comparison operator",
-                    field.info.name
-                ));
+                return Err(format!("{} supports only '=' comparison operator", field.info.name));
             }
             _ => {}
         }
@@ -273,4 +267,98 @@ fn check_operands(left: &Operand, op: Op, right: &Operand) -> Result<(), Message
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fields, compile};
+
+    fn error(condition: &str) -> String {
+        compile(condition, &mut Fields::default()).map(|_| ()).unwrap_err().message
+    }
+
+    #[test]
+    fn wrong_conditions_have_falcos_messages() {
+        for (condition, message) in [
+            ("no.field = 1", "filter_check called with nonexistent field no.field"),
+            ("evt.num[1] = 1", "filter_check called with nonexistent field evt.num[1]"),
+            ("evt.arg = x", "filter syntax error: evt.arg"),
+            ("some_macro", "filter error: unexpected identifier 'some_macro'"),
+            (
+                "evt.num contains 1",
+                "filter error: 'contains' operator not supported for numeric filters",
+            ),
+            ("fd.types = file", "filter error: '=' operator not supported list filters"),
+            ("evt.num = x", "x is not a valid number"),
+            ("evt.is_io = 1", "filter error: unrecognized boolean value 1"),
+            ("evt.type = nosuch", "unknown event type nosuch"),
+            ("evt.type startswith op", "unknown event type op"),
+            ("evt.around != 1", "evt.around supports only '=' comparison operator"),
+            ("proc.name regex '('", "invalid regex pattern: missing ): ("),
+            (
+                "evt.buffer bcontains 1",
+                "filter error: bcontains and bstartswith operator support hex strings only",
+            ),
+            ("tolower(evt.rawarg) = 1", "field 'evt.rawarg' does not support transformers"),
+            (
+                "toupper(evt.num) = 1",
+                "can't add field transformer: type 'UINT64' is not supported by 'toupper' \
+                 transformer applied on field 'evt.num'",
+            ),
+            (
+                "proc.name = val(proc.aname)",
+                "field 'proc.aname' can't be used as a right-hand side field",
+            ),
+            (
+                "proc.aname = val(proc.name)",
+                "field 'proc.aname' doesn't support right-hand side fields",
+            ),
+            ("fd.snet = val(fd.ip)", "field type 'IPNET' doesn't support right-hand side fields"),
+            (
+                "proc.name regex val(fd.name)",
+                "operator 'REGEX' doesn't support right-hand side fields",
+            ),
+            (
+                "proc.name in val(fd.types)",
+                "field 'proc.name' has type 'CHARBUF' while the right-hand side field 'fd.types' has \
+                 incompatible type 'CHARBUF' (list)",
+            ),
+            ("concat(proc.name) = x", "unknown field transfomer 'concat'"),
+            ("join(\"-\", proc.name) = x", "join() second argument must be a list"),
+        ] {
+            assert_eq!(error(condition), message, "{condition}");
+        }
+    }
+
+    #[test]
+    fn errors_are_at_their_comparison() {
+        let condition = "proc.name = cat and\n (evt.num = 1 or evt.num = x)";
+        let error = compile(condition, &mut Fields::default()).unwrap_err();
+        assert_eq!((error.pos.line, error.pos.column), (2, 18));
+    }
+
+    #[test]
+    fn suspicious_constants_are_pointed_out() {
+        let kinds = |condition: &str| {
+            let checked = compile(condition, &mut Fields::default()).unwrap();
+            checked.warnings.iter().map(|w| w.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds("proc.name = fd.name"), [CheckWarningKind::FieldAsValue]);
+        assert_eq!(kinds("proc.name = 'proc.aname[2]'"), [CheckWarningKind::FieldAsValue]);
+        assert_eq!(kinds("proc.name = 'tolower( x )'"), [CheckWarningKind::TransformerAsValue]);
+        assert_eq!(kinds("proc.name regex '.*cat'"), [CheckWarningKind::SimpleRegex]);
+        assert_eq!(kinds("proc.name regex 'c.t'"), []);
+        // A field that would need an argument ends the look at its constant.
+        assert_eq!(kinds("proc.name in (evt.arg, cat)"), []);
+    }
+
+    #[test]
+    fn fields_are_reported_in_reading_order() {
+        let condition = "tolower(proc.name) = val(fd.name) and proc.aname[2] exists";
+        let checked = compile(condition, &mut Fields::default()).unwrap();
+        let used: Vec<_> =
+            checked.fields.iter().map(|f| (f.name.as_str(), f.arg.as_deref())).collect();
+        assert_eq!(used, [("proc.name", None), ("fd.name", None), ("proc.aname", Some("2"))]);
+    }
 }

@@ -141,9 +141,7 @@ fn join(args: Vec<Operand>) -> Result<Operand, Message> {
         return Err("join() requires exactly 2 arguments: separator and list".into());
     };
     if separator.declared().list {
-        return Err(
-            "join() first argument (separator) must be a single value, not a list".into()
-        );
+        return Err("join() first argument (separator) must be a single value, not a list".into());
     }
     if !list.declared().list {
         return Err("join() second argument must be a list".into());

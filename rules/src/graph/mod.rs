@@ -4,9 +4,9 @@
 //! numbers. Building a node simplifies: constants vanish, conjunctions are flattened, comparisons of
 //! one field with several texts merge into one.
 //!
-//! * [`texts`], [`paths`]: sets of texts and how they match.
-//! * [`test`]: the leaves, and their compiled form.
-//! * [`specialise`]: a graph as one event type sees it.
+//! * `texts`, `paths`: sets of texts and how they match.
+//! * `test`: the leaves, and their compiled form.
+//! * `specialise`: a graph as one event type sees it.
 
 mod paths;
 pub(crate) mod specialise;
@@ -212,11 +212,9 @@ impl Graph {
             }
             Node::Test(id) => match self.leaf(*id) {
                 None => Facts { scope: Scope::Event, cost: 0, typed: false },
-                Some(test) => Facts {
-                    scope: test.scope(),
-                    cost: test.cost(),
-                    typed: test.is_typed(),
-                },
+                Some(test) => {
+                    Facts { scope: test.scope(), cost: test.cost(), typed: test.is_typed() }
+                }
             },
         }
     }

@@ -67,6 +67,9 @@ impl PathSet {
         };
         let child = node.children.binary_search_by(|(known, _)| known.as_ref().cmp(component));
         child.is_ok_and(|i| node.children.get(i).is_some_and(|&(_, child)| below(child)))
-            || node.globs.iter().any(|(g, child)| glob::matches(g, component, false) && below(*child))
+            || node
+                .globs
+                .iter()
+                .any(|(g, child)| glob::matches(g, component, false) && below(*child))
     }
 }

@@ -165,7 +165,7 @@ impl Prefixes {
 #[derive(Debug)]
 enum Substrings {
     None,
-    One(memmem::Finder<'static>),
+    One(Box<memmem::Finder<'static>>),
     Many(AhoCorasick),
     /// Too many for an automaton.
     Each(Box<[memmem::Finder<'static>]>),
@@ -176,7 +176,7 @@ impl Substrings {
         let finder = |text: &Text| memmem::Finder::new(text.as_ref()).into_owned();
         match (texts.len(), texts.first()) {
             (_, None) => Substrings::None,
-            (1, Some(only)) => Substrings::One(finder(only)),
+            (1, Some(only)) => Substrings::One(Box::new(finder(only))),
             _ => match AhoCorasick::new(texts) {
                 Ok(automaton) => Substrings::Many(automaton),
                 Err(_) => Substrings::Each(texts.iter().map(finder).collect()),

@@ -1,9 +1,9 @@
 //! The comparison operators: their names, which types they suit, and what they mean.
 //!
-//! * [`compare`]: one value against one constant.
-//! * [`glob`]: `glob`, `iglob`.
-//! * [`path`]: `pmatch`.
-//! * [`regex`]: `regex`.
+//! * [`mod@compare`] has one value against one other,
+//! * [`mod@glob`] has `glob` and `iglob`,
+//! * [`mod@path`] has `pmatch`,
+//! * [`mod@regex`] has `regex`.
 
 pub mod compare;
 pub mod glob;

@@ -1,4 +1,4 @@
-//! From conditions to [`Code`]: which rules each event type has, and how each is split.
+//! From conditions to a [`Ruleset`]: which rules each event type has, and how each is split.
 
 use std::collections::HashMap;
 

@@ -31,7 +31,8 @@ pub(super) struct Emitter<'g> {
 
 /// The word for these gates: equal ones share a word, whatever the event type.
 fn word(words: &mut HashMap<Vec<NodeId>, u32>, gates: Vec<NodeId>, always: NodeId) -> Gates {
-    let mask = (0..).zip(&gates).filter(|(_, gate)| **gate != always).fold(0, |m, (i, _)| m | 1 << i);
+    let mask =
+        (0..).zip(&gates).filter(|(_, gate)| **gate != always).fold(0, |m, (i, _)| m | 1 << i);
     if mask == 0 {
         return Gates::default();
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::context::Context;
 use super::definitions::{self, Definitions};
 use super::exceptions;
-use super::lists::{Lists, MAX_TEXT};
+use super::lists::Lists;
 use super::macros::{self, MAX_NODES};
 use super::result::{ErrorCode, LoadError, LoadResult, WarningCode};
 use super::{LoadedExtraField, LoadedRule, LoaderOptions, RuleMatch, SYSCALL_SOURCE, Sources};
@@ -72,12 +72,11 @@ struct Compiler<'d, 'r, 's, 'c> {
 impl Compiler<'_, '_, '_, '_> {
     /// Resolves lists and parses.
     fn parse(&mut self, condition: &str, context: &Context) -> Result<Node, LoadError> {
-        let Some(text) = self.out.lists.substitute(condition) else {
-            return Err(LoadError::definition(
-                format!("Lists make the condition longer than {MAX_TEXT} bytes"),
-                context,
-            ));
-        };
+        let text = self
+            .out
+            .lists
+            .substitute(condition)
+            .map_err(|message| LoadError::definition(message, context))?;
         parser::parse(&text).map_err(|ParseError { pos, message }| {
             let context = context.in_condition(pos, &text);
             LoadError::new(ErrorCode::CompileCondition, message, &context)

@@ -30,10 +30,18 @@ pub(super) struct Lists {
     index: HashMap<String, usize>,
     /// Lists whose names are not single words, so that looking up words does not find them.
     odd: Vec<usize>,
+    /// How long conditions were so far, in bytes.
+    substituted: usize,
 }
 
-/// How long a condition, or all lists together, may become in bytes: lists in lists multiply.
-pub(super) const MAX_TEXT: usize = 16 << 20;
+/// How long all lists together may become in bytes: lists in lists multiply.
+const MAX_LISTS: usize = 16 << 20;
+
+/// How long a condition may become in bytes.
+const MAX_CONDITION: usize = 4 << 20;
+
+/// How long all conditions together may become in bytes.
+const MAX_CONDITIONS: usize = 32 << 20;
 
 /// An item or exception value as it is put into conditions: in double quotes if it has a blank and
 /// no quote of its own.
@@ -58,7 +66,7 @@ impl Lists {
     /// becomes that list's items as they are written.
     ///
     /// # Errors
-    /// If the lists become longer than [`MAX_TEXT`].
+    /// If the lists become too long.
     pub(super) fn resolve(definitions: &Definitions) -> Result<Self, LoadError> {
         let mut out = Lists::default();
         let mut used = Vec::new();
@@ -68,7 +76,7 @@ impl Lists {
             let mut add = |item: &str| {
                 total += item.len() + 1;
                 items.push(item.to_owned());
-                total <= MAX_TEXT
+                total <= MAX_LISTS
             };
             let fits = list.items.iter().all(|item| match definitions.lists.get(item) {
                 Some(inner) if inner.order.first < list.order.last => {
@@ -79,7 +87,7 @@ impl Lists {
             });
             if !fits {
                 return Err(LoadError::definition(
-                    format!("Lists expand to more than {MAX_TEXT} bytes"),
+                    format!("Lists expand to more than {MAX_LISTS} bytes"),
                     &list.context,
                 ));
             }
@@ -120,28 +128,37 @@ impl Lists {
     }
 
     /// Puts the items of lists into a condition, list by list in order, and marks those that it
-    /// names as used. None if that would make it longer than [`MAX_TEXT`].
-    pub(super) fn substitute<'c>(&mut self, condition: &'c str) -> Option<Cow<'c, str>> {
+    /// names as used.
+    ///
+    /// # Errors
+    /// A message, if that makes it, or all conditions so far, too long.
+    pub(super) fn substitute<'c>(&mut self, condition: &'c str) -> Result<Cow<'c, str>, String> {
+        let left = MAX_CONDITIONS.saturating_sub(self.substituted);
         let mut text = Cow::Borrowed(condition);
         let mut wanted: BTreeSet<usize> = self.words(condition).collect();
         wanted.extend(&self.odd);
         while let Some(i) = wanted.pop_first() {
-            let list = self.lists.get_mut(i)?;
+            let Some(list) = self.lists.get_mut(i) else { continue };
             let Some(new) = replace(&text, &list.name, &list.text) else { continue };
             list.used = true;
-            if new.len() > MAX_TEXT {
-                return None;
+            if new.len() > MAX_CONDITION.min(left) {
+                return Err(format!(
+                    "Lists make the condition longer than {MAX_CONDITION} bytes, or all conditions \
+                     longer than {MAX_CONDITIONS} bytes"
+                ));
             }
             // Only lists that come later get a chance in what was put in.
             wanted.extend(list.mentions.iter().filter(|&&mentioned| mentioned > i));
             text = Cow::Owned(new);
         }
-        Some(text)
+        self.substituted = self.substituted.saturating_add(text.len());
+        Ok(text)
     }
 }
 
 /// Replaces every delimited `name` in `text` by `items`, with one blank before and behind. An empty
-/// list takes one comma with it. None if there is none; stops early beyond [`MAX_TEXT`].
+/// list takes one comma with it. None if there is none; stops early beyond
+/// [`MAX_CONDITION`].
 fn replace(text: &str, name: &str, items: &str) -> Option<String> {
     let mut out = String::new();
     let mut found = false;
@@ -175,7 +192,7 @@ fn replace(text: &str, name: &str, items: &str) -> Option<String> {
         }
         out.push_str(items);
         out.push(' ');
-        if out.len() > MAX_TEXT {
+        if out.len() > MAX_CONDITION {
             break;
         }
     }

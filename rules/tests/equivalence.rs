@@ -508,3 +508,22 @@ fn types_that_no_rule_names_have_no_rules() {
     let ruleset = builder.build();
     assert_eq!(ruleset.event_types().iter().collect::<Vec<_>>(), [OPEN, OPENAT]);
 }
+
+#[test]
+fn filters_are_tried_on_every_type() {
+    // Falco's analysis takes the constants for names of event types, so no rule of this kind runs.
+    let node = falco_rules::parser::parse("not concat(\"a\", \"b\") = x").unwrap();
+    let checked = compile(&[node]);
+    assert!(checked[0].event_types.is_empty());
+    let mut builder = RulesetBuilder::new();
+    builder.add(&checked[0]);
+    builder.add_filter(&checked[0]);
+    let ruleset = builder.build();
+    let mut matches = Vec::new();
+    let values = vec![None; FIELDS.len()];
+    let process = Process { values: values.clone(), verdicts: Default::default() };
+    let event =
+        Event { code: OPEN, values: &values, owned: false, process: &process, generations: None };
+    ruleset.evaluate(&event, Matching::All, &mut ruleset.scratch(), |rule| matches.push(rule));
+    assert_eq!(matches, [1]);
+}

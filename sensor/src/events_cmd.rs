@@ -294,7 +294,7 @@ fn compile(text: &str, fields: &mut SyscallFields) -> Result<Ruleset> {
     let checked =
         check(&node, fields).map_err(|e| filter_error(text, e.pos, &e.message, fields))?;
     let mut builder = RulesetBuilder::new();
-    builder.add(&checked);
+    builder.add_filter(&checked);
     Ok(builder.build())
 }
 

@@ -33,9 +33,19 @@ impl RulesetBuilder {
 
     /// Adds a condition behind the others; returns the rule's number (0, 1, …).
     pub fn add(&mut self, condition: &Checked) -> usize {
+        let types = condition.event_types.clone().union(&condition.neutral_event_types);
+        self.push(condition, types)
+    }
+
+    /// Adds a condition that is no rule's but a filter: it is tried on every event on which it can
+    /// hold, whatever event types Falco's analysis finds.
+    pub fn add_filter(&mut self, condition: &Checked) -> usize {
+        self.push(condition, (0..EventTypes::CAPACITY).collect())
+    }
+
+    fn push(&mut self, condition: &Checked, types: EventTypes) -> usize {
         self.names.extend(&condition.names);
         let node = self.graph.lower(&condition.expr);
-        let types = condition.event_types.clone().union(&condition.neutral_event_types);
         self.rules.push((node, types));
         self.rules.len() - 1
     }

@@ -238,3 +238,20 @@ impl<'e, C: EventContext> Run<'e, C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_of_old_do_not_look_current_when_event_numbers_wrap() {
+        let mut scratch = Scratch::new(2);
+        scratch.next_event();
+        scratch.stamps[0] = scratch.epoch << 1 | 1;
+        scratch.epoch = u32::MAX >> 1;
+        scratch.next_event();
+        assert_eq!((scratch.epoch, scratch.stamps[0]), (1, 0));
+        scratch.next_event();
+        assert_eq!(scratch.epoch, 2);
+    }
+}

@@ -8,15 +8,19 @@ use falco_enrich::fields::SyscallFields;
 use falco_enrich::state::{Limits, State};
 use falco_event::RawEvent;
 use falco_fuzz::framing;
-use falco_rules::catalogue::{Catalogue, EventContext, FieldFlags, FieldId};
+use falco_rules::catalogue::{Catalogue, Comparison, EventContext, FieldId};
 use falco_rules::template::Template;
 use libfuzzer_sys::fuzz_target;
 
-/// Every field, resolved and in one template.
+/// Every field, resolved, each where it is used.
 struct Fields {
     catalogue: SyscallFields,
-    ids: Vec<FieldId>,
+    /// Those that may be printed.
     template: Template,
+    /// Those that only conditions may use.
+    conditions: Vec<FieldId>,
+    /// Those that compare one value after the other.
+    candidates: Vec<FieldId>,
 }
 
 thread_local! {
@@ -37,8 +41,10 @@ fuzz_target!(|data: &[u8]| FIELDS.with_borrow_mut(|fields| {
 fn decode(state: &mut State, event: &RawEvent<'_>, fields: &Fields, text: &mut Vec<u8>) {
     let current = state.process(event);
     let context = Context::new(state, event, &current, &fields.catalogue);
-    for &id in &fields.ids {
+    for &id in &fields.conditions {
         let _ = context.value(id);
+    }
+    for &id in &fields.candidates {
         context.candidates(id, &mut |_| false);
     }
     text.clear();
@@ -48,24 +54,25 @@ fn decode(state: &mut State, event: &RawEvent<'_>, fields: &Fields, text: &mut V
 
 fn all_fields() -> Fields {
     let mut catalogue = SyscallFields::new();
-    let mut ids = Vec::new();
     let mut template = "*".to_owned();
+    let (mut conditions, mut candidates) = (Vec::new(), Vec::new());
     let infos = catalogue.fields().to_vec();
+    assert!(infos.len() > 100, "the catalogue is there");
     for info in infos {
-        // An index, a key and a parameter's name; none where the field wants none.
-        for arg in [None, Some("0"), Some("1"), Some("name"), Some("fd")] {
+        // None, an index, a key and a parameter's name; each field wants some of them.
+        for arg in [None, Some("1"), Some("name"), Some("fd")] {
             let Ok(field) = catalogue.resolve(info.name, arg) else { continue };
-            ids.push(field.id);
-            if !info.flags.contains(FieldFlags::FILTER_ONLY) {
-                let bracketed = arg.map(|a| format!("[{a}]")).unwrap_or_default();
-                let token = format!(" %{}{bracketed}", info.name);
-                if Template::compile(&token, &mut catalogue).is_ok() {
-                    template.push_str(&token);
-                }
+            if matches!(field.comparison, Comparison::AnyCandidate | Comparison::EitherEnd) {
+                candidates.push(field.id);
+            }
+            let token =
+                format!(" %{}{}", info.name, arg.map_or(String::new(), |a| format!("[{a}]")));
+            match Template::compile(&token, &mut catalogue) {
+                Ok(_) => template.push_str(&token),
+                Err(_) => conditions.push(field.id),
             }
         }
     }
     let template = Template::compile(&template, &mut catalogue).expect("made of valid tokens");
-    assert!(ids.len() > 100, "the catalogue is there");
-    Fields { catalogue, ids, template }
+    Fields { catalogue, template, conditions, candidates }
 }

@@ -17,3 +17,5 @@ mod render;
 pub mod state;
 pub mod thread;
 pub mod users;
+
+pub use render::names;

@@ -20,10 +20,10 @@ use crate::engine::{Engine, Validation};
 use crate::list::ListOptions;
 use crate::log::Log;
 use crate::outputs::Stdout;
-use crate::replay::{Outcome, Replay};
+use crate::replay::{AlertLines, Outcome, Replay};
 use crate::rules_files::{self, Found};
 use crate::signals::Stop;
-use crate::{list, list_events, suggest, support, version};
+use crate::{list, list_events, preamble, suggest, support, version};
 
 /// Falco's configuration file, if none is named.
 const DEFAULT_CONFIG: &str = "/etc/falco/falco.yaml";
@@ -36,7 +36,7 @@ const PIDFILE_FAILURE: u8 = 255;
 /// With the message that Falco prints behind `Error: `; the exit code is then 1.
 pub fn run(options: &Options, cmdline: &str) -> Result<ExitCode> {
     options.strays.iter().for_each(|stray| {
-        let hint = suggest::closest(stray, ["events"]);
+        let hint = suggest::closest(stray, ["events", "rules"]);
         let hint = hint.map(|like| format!("; did you mean 'falco {like}'?")).unwrap_or_default();
         notice(&format!("argument '{stray}' is ignored, it is no option{hint}"));
     });
@@ -300,8 +300,10 @@ fn process_events(
         );
     }
     let mut source = CaptureReader::open(&config.capture_file)?;
+    let mut output = Stdout::new(config.buffered_outputs);
     let outcome = Replay {
         source: &mut source,
+        prepare: preamble::as_falco_replays,
         fields: &engine.fields,
         rules: engine.loader.rules().len(),
         program: &program,
@@ -309,8 +311,7 @@ fn process_events(
             config::Matching::First => Matching::First,
             config::Matching::All => Matching::All,
         },
-        formatter,
-        output: &mut Stdout::new(config.buffered_outputs),
+        matches: &mut AlertLines::new(formatter, &mut output),
         duration_ns: options.duration.saturating_mul(1_000_000_000),
         stop: &stop,
         limits: Limits { max_threads: config.thread_table_size as usize, ..Limits::default() },

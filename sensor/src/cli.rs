@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser, ValueEnum};
 
+use crate::rules_cmd::options::RulesOptions;
+
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Command {
@@ -17,6 +19,8 @@ pub enum Command {
     Run(Box<Options>),
     /// `falco events`.
     Events(Box<EventsOptions>),
+    /// `falco rules`.
+    Rules(Box<RulesOptions>),
 }
 
 /// A command line that cannot be carried out, or that only asked for help.
@@ -44,6 +48,7 @@ const TEMPLATE: &str = "\
 
 {usage-heading} falco [OPTIONS]           replay or watch, and print alerts
        falco events [OPTIONS]    print the events themselves (falco events --help)
+       falco rules COMMAND       test, check and explain rules (falco rules --help)
 
 {all-args}
 {after-help}
@@ -273,6 +278,12 @@ pub fn parse(args: Vec<OsString>) -> Result<Command, Stop> {
         let rest = std::iter::once(OsString::from("falco events")).chain(args.into_iter().skip(2));
         return EventsOptions::try_parse_from(rest)
             .map(|o| Command::Events(Box::new(o)))
+            .map_err(|e| stop(&e));
+    }
+    if args.get(1).is_some_and(|a| a == "rules") {
+        let rest = std::iter::once(OsString::from("falco rules")).chain(args.into_iter().skip(2));
+        return RulesOptions::try_parse_from(rest)
+            .map(|o| Command::Rules(Box::new(o)))
             .map_err(|e| stop(&e));
     }
     let mut options = Options::try_parse_from(args).map_err(|e| stop(&e))?;

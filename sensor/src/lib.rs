@@ -6,6 +6,7 @@
 //! * `replay`: the one loop from a [`Source`](falco_source::Source) over state and rules to
 //!   alerts; `alert` formats them, `outputs` delivers them, `stats` counts them.
 //! * `events_cmd`: `falco events`.
+//! * [`rules_cmd`]: `falco rules`, the tools for authors of rules.
 //! * `list`, `list_events`, `version`, `support`: what is printed instead of running.
 //!
 //! Rules, fields, state and captures are other crates; this one wires them together.
@@ -24,6 +25,7 @@ mod outputs;
 mod preamble;
 mod progress;
 mod replay;
+pub mod rules_cmd;
 mod rules_files;
 mod signals;
 mod stats;
@@ -43,6 +45,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     let result = match cli::parse(args) {
         Ok(Command::Run(options)) => app::run(&options, &cmdline),
         Ok(Command::Events(options)) => events_cmd::run(&options).map(|()| ExitCode::SUCCESS),
+        Ok(Command::Rules(options)) => rules_cmd::run(&options),
         Err(Stop::Help(text)) => {
             io::stdout().write_all(text.as_bytes()).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }

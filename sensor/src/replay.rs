@@ -12,19 +12,68 @@ use falco_enrich::state::{Limits, State};
 use falco_event::raw::DUMP_STATE_ONLY;
 use falco_rules::loader::SourceRules;
 use falco_rules::ruleset::Matching;
-use falco_source::{Next, Source, Stats};
+use falco_source::{Next, Snapshot, Source, Stats};
 
 use crate::alert::AlertFormatter;
 use crate::outputs::Output;
-use crate::preamble;
 use crate::progress::ProgressLine;
 use crate::signals::Stop;
 use crate::stats::AlertStats;
+
+/// What takes the matches of a replay.
+pub trait Matches {
+    /// The event of `ctx`, at `ts` nanoseconds since the epoch, is matched by the rule that is
+    /// number `rule` of all loaded ones.
+    ///
+    /// # Errors
+    /// If the match cannot be delivered; the replay ends then.
+    fn matched(&mut self, rule: usize, ctx: &Context<'_>, ts: u64) -> Result<()>;
+
+    /// The replay is over.
+    ///
+    /// # Errors
+    /// If what was held back cannot be delivered.
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Matches as lines for an output.
+pub struct AlertLines<'a> {
+    /// Makes lines of matches.
+    formatter: AlertFormatter,
+    /// Takes the lines.
+    output: &'a mut dyn Output,
+    /// Working memory.
+    line: Vec<u8>,
+}
+
+impl<'a> AlertLines<'a> {
+    /// Lines by `formatter` for `output`.
+    pub fn new(formatter: AlertFormatter, output: &'a mut dyn Output) -> Self {
+        AlertLines { formatter, output, line: Vec::new() }
+    }
+}
+
+impl Matches for AlertLines<'_> {
+    fn matched(&mut self, rule: usize, ctx: &Context<'_>, ts: u64) -> Result<()> {
+        let ctx = ctx.clone().with_buffer_format(self.formatter.buffer_format());
+        self.line.clear();
+        self.formatter.format(rule, &ctx, ts, &mut self.line);
+        self.output.alert(&self.line).context("stdout")
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.output.flush().context("stdout")
+    }
+}
 
 /// What the loop works with.
 pub struct Replay<'a> {
     /// Where events come from.
     pub source: &'a mut dyn Source,
+    /// Completes what the source tells of the time before its first event.
+    pub prepare: fn(&mut Snapshot),
     /// Fields, as the rules were compiled with.
     pub fields: &'a SyscallFields,
     /// How many rules were loaded.
@@ -33,10 +82,8 @@ pub struct Replay<'a> {
     pub program: &'a SourceRules,
     /// First matching rule of an event, or all.
     pub matching: Matching,
-    /// Makes lines of matches.
-    pub formatter: AlertFormatter,
-    /// Takes the lines.
-    pub output: &'a mut dyn Output,
+    /// Takes the matches.
+    pub matches: &'a mut dyn Matches,
     /// Stop when event time has advanced by so many nanoseconds; 0 is never.
     pub duration_ns: u64,
     /// Asked to stop from outside.
@@ -75,7 +122,7 @@ impl Replay<'_> {
         let mut progress = ProgressLine::new();
         let result = self.process(&mut outcome, &mut progress);
         progress.clear();
-        let flushed = self.output.flush().context("stdout");
+        let flushed = self.matches.flush();
         outcome.error = result.and(flushed).err();
         outcome.source = self.source.stats();
         outcome.seconds = start.elapsed().as_secs_f64();
@@ -85,19 +132,18 @@ impl Replay<'_> {
     fn process(&mut self, outcome: &mut Outcome, progress: &mut ProgressLine) -> Result<()> {
         let mut state = State::new(self.limits);
         let mut snapshot = self.source.start()?;
-        preamble::as_falco_replays(&mut snapshot);
+        (self.prepare)(&mut snapshot);
         state.restore(&snapshot);
         let ruleset = &self.program.ruleset;
         let wanted = ruleset.event_types();
         let mut scratch = ruleset.scratch();
         let mut matches: Vec<usize> = Vec::new();
-        let mut line = Vec::new();
         let mut first_ts = None;
         while !self.stop.requested() {
             let event = match self.source.next() {
                 Ok(Next::Event(event)) => event,
                 Ok(Next::Snapshot(mut snapshot)) => {
-                    preamble::as_falco_replays(&mut snapshot);
+                    (self.prepare)(&mut snapshot);
                     state.restore(&snapshot);
                     continue;
                 }
@@ -119,14 +165,11 @@ impl Replay<'_> {
             if wanted.contains(event.code().0) && event.flags() & DUMP_STATE_ONLY == 0 {
                 let ctx = Context::new(&state, &event, &current, self.fields);
                 ruleset.evaluate(&ctx, self.matching, &mut scratch, |rule| matches.push(rule));
-                let ctx = ctx.with_buffer_format(self.formatter.buffer_format());
                 for number in matches.drain(..) {
                     let Some(&index) = self.program.rules.get(number) else { continue };
                     outcome.alerts.count(index);
-                    line.clear();
-                    self.formatter.format(index, &ctx, event.ts(), &mut line);
                     progress.clear();
-                    self.output.alert(&line).context("stdout")?;
+                    self.matches.matched(index, &ctx, event.ts())?;
                 }
             }
             progress.tick(outcome.events, || self.source.progress());

@@ -39,12 +39,7 @@ pub fn read(given: &[PathBuf], configured: &[PathBuf]) -> Result<Found> {
     let mut found = Found::default();
     for path in paths {
         if path.is_dir() {
-            let mut files: Vec<_> = fs::read_dir(path)
-                .and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect())
-                .with_context(|| format!("Could not list directory {}", path.display()))?;
-            files.retain(|p| is_yaml(p) && p.is_file());
-            files.sort();
-            for file in files {
+            for file in list(path)? {
                 found.files.push(read_file(&file)?);
             }
         } else if !is_yaml(path) {
@@ -59,6 +54,19 @@ pub fn read(given: &[PathBuf], configured: &[PathBuf]) -> Result<Found> {
         }
     }
     Ok(found)
+}
+
+/// The YAML files of a directory in order.
+///
+/// # Errors
+/// If it cannot be listed.
+pub fn list(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<_> = fs::read_dir(directory)
+        .and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect())
+        .with_context(|| format!("Could not list directory {}", directory.display()))?;
+    files.retain(|p| is_yaml(p) && p.is_file());
+    files.sort();
+    Ok(files)
 }
 
 /// Reads one file, whatever it is called.

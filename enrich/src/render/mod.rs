@@ -7,7 +7,7 @@
 
 pub(crate) mod bytes;
 pub(crate) mod flags;
-pub(crate) mod names;
+pub mod names;
 pub(crate) mod net;
 pub(crate) mod number;
 pub(crate) mod params;

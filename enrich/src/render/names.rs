@@ -57,7 +57,7 @@ static CAPABILITIES: [&str; 41] = [
 ];
 
 /// The name of a negated error code (`-2` is `ENOENT`), as system calls return it.
-pub(crate) fn error(result: i64) -> Option<&'static str> {
+pub fn error(result: i64) -> Option<&'static str> {
     // Falco keeps the low word only.
     let code = -i64::from(result as i32);
     let name = match usize::try_from(code).ok().and_then(|code| ERRORS.get(code)) {
@@ -68,18 +68,18 @@ pub(crate) fn error(result: i64) -> Option<&'static str> {
 }
 
 /// The name of a signal; real-time signals have none.
-pub(crate) fn signal(number: u8) -> Option<&'static str> {
+pub fn signal(number: u8) -> Option<&'static str> {
     SIGNALS.get(usize::from(number).checked_sub(1)?).copied()
 }
 
 /// The names of a set of capabilities, joined by blanks.
-pub(crate) fn capabilities(set: u64) -> String {
+pub fn capabilities(set: u64) -> String {
     let held = CAPABILITIES.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
     held.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
 }
 
 /// The names of a set of signals (bit 0 is signal 1), joined by blanks.
-pub(crate) fn signals(set: u32) -> String {
+pub fn signals(set: u32) -> String {
     let held = SIGNALS.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
     held.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
 }

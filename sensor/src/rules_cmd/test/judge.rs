@@ -1,0 +1,320 @@
+//! Runs a test and compares the alerts that were raised with those expected.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use falco_capture::CaptureReader;
+use falco_enrich::context::Context;
+use falco_enrich::fields::SyscallFields;
+use falco_enrich::state::Limits;
+use falco_rules::catalogue::Catalogue;
+use falco_rules::loader::{LoadedRule, Selection, SourceRules};
+use falco_rules::ruleset::Matching;
+use falco_rules::template::Template;
+use falco_source::Source;
+
+use super::file::{Expected, Input, Named, Test};
+use super::reader::Problem;
+use super::source::Scripted;
+use crate::engine::Engine;
+use crate::preamble;
+use crate::replay::{Matches, Replay};
+use crate::signals::Stop;
+use crate::suggest;
+
+/// An alert that was raised.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Its rule.
+    pub rule: String,
+    /// Number of the event.
+    pub event: u64,
+    /// The rule's priority.
+    pub priority: &'static str,
+    /// The message, without time and priority.
+    pub output: String,
+    /// Values of the fields that the test names anywhere.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// One line of a comparison.
+#[derive(Clone, Debug)]
+pub enum Line {
+    /// As expected.
+    Same(Alert),
+    /// Of the expected rule, but otherwise different: what, each in a sentence's words.
+    Different(Alert, Vec<String>),
+    /// Expected and not raised: the rule.
+    Missing(String),
+    /// Raised and not expected.
+    Unexpected(Alert),
+}
+
+/// What a test came to.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Expected and raised alerts side by side.
+    pub lines: Vec<Line>,
+    /// The events, for failures: number and text.
+    pub events: Vec<(u64, String)>,
+}
+
+impl Verdict {
+    /// Whether everything is as expected.
+    pub fn passed(&self) -> bool {
+        self.lines.iter().all(|line| matches!(line, Line::Same(_)))
+    }
+}
+
+/// Why a test could not be judged.
+#[derive(Debug)]
+pub enum Unfit {
+    /// The test names what is not there.
+    Problems(Vec<Problem>),
+    /// Its input cannot be read.
+    Error(anyhow::Error),
+}
+
+/// Runs `test` over the rules of `engine`.
+///
+/// # Errors
+/// If the test names rules or fields that do not exist, or its capture cannot be read.
+pub fn judge(test: &Test, engine: &mut Engine, stop: &Stop) -> Result<Verdict, Unfit> {
+    let probes = probes(test, engine).map_err(Unfit::Problems)?;
+    let enabled = enable(test, engine);
+    let program = engine.compile();
+    enabled.into_iter().for_each(|name| {
+        engine.loader.select(Selection::Name(&name), false);
+    });
+    let mut recorder =
+        Recorder { rules: engine.loader.rules(), probes: &probes, alerts: Vec::new() };
+    replay(test, engine, &program, &mut recorder, stop).map_err(Unfit::Error)?;
+    let mut alerts = recorder.alerts;
+    if let Some(only) = &test.only {
+        alerts.retain(|alert| only.iter().any(|rule| rule.name == alert.rule));
+    }
+    let mut verdict = Verdict { lines: compare(&test.expect, alerts), events: Vec::new() };
+    if !verdict.passed() && matches!(test.input, Input::Script(_)) {
+        verdict.events = events(test, &mut engine.fields, stop).map_err(Unfit::Error)?;
+    }
+    Ok(verdict)
+}
+
+/// Compiles the fields whose values the test compares.
+fn probes(test: &Test, engine: &mut Engine) -> Result<BTreeMap<String, Template>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let names: Vec<&str> = engine.loader.rules().iter().map(|r| r.name.as_str()).collect();
+    let rules = test.expect.iter().map(|e| &e.rule).chain(test.only.iter().flatten());
+    for rule in rules {
+        if !names.contains(&rule.name.as_str()) {
+            let hint = match suggest::closest(&rule.name, names.iter().copied()) {
+                Some(like) => format!(" (did you mean '{like}'?)"),
+                None => format!(" among the {} rules loaded", names.len()),
+            };
+            problems.push(problem(rule, format!("there is no rule '{}'{hint}", rule.name)));
+        }
+    }
+    let mut probes = BTreeMap::new();
+    for (field, _) in test.expect.iter().flat_map(|e| &e.fields) {
+        match Template::compile(&format!("*%{}", field.name), &mut engine.fields) {
+            Ok(template) => {
+                probes.insert(field.name.clone(), template);
+            }
+            Err(_) => {
+                let known = engine.fields.fields().iter().map(|f| f.name);
+                let hint = match suggest::closest(&field.name, known) {
+                    Some(like) => format!("; did you mean '{like}'?"),
+                    None => " (falco --list names them all)".to_owned(),
+                };
+                problems.push(problem(field, format!("there is no field '{}'{hint}", field.name)));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(probes) } else { Err(problems) }
+}
+
+fn problem(named: &Named, message: String) -> Problem {
+    Problem { mark: named.mark, length: named.name.len(), message }
+}
+
+/// Enables the disabled rules that the test names: else it could not test them. Gives their names.
+fn enable(test: &Test, engine: &mut Engine) -> Vec<String> {
+    let named = test.expect.iter().map(|e| &e.rule).chain(test.only.iter().flatten());
+    let disabled =
+        |name: &str| engine.loader.rules().iter().any(|rule| rule.name == name && !rule.enabled);
+    let names: Vec<String> =
+        named.filter(|rule| disabled(&rule.name)).map(|rule| rule.name.clone()).collect();
+    names.iter().for_each(|name| {
+        engine.loader.select(Selection::Name(name), true);
+    });
+    names
+}
+
+/// Sends the events of a test through state and `program`, as a replay of a capture does.
+fn replay(
+    test: &Test,
+    engine: &Engine,
+    program: &SourceRules,
+    matches: &mut dyn Matches,
+    stop: &Stop,
+) -> Result<()> {
+    with_source(test, |source, prepare| {
+        let outcome = Replay {
+            source,
+            prepare,
+            fields: &engine.fields,
+            rules: engine.loader.rules().len(),
+            program,
+            matching: Matching::All,
+            matches,
+            duration_ns: 0,
+            stop,
+            limits: Limits::default(),
+        }
+        .run();
+        outcome.error.map_or(Ok(()), Err)
+    })
+}
+
+fn with_source(
+    test: &Test,
+    run: impl FnOnce(&mut dyn Source, fn(&mut falco_source::Snapshot)) -> Result<()>,
+) -> Result<()> {
+    match &test.input {
+        Input::Script(script) => run(&mut Scripted::new(script), |_| {}),
+        Input::Capture(path) => {
+            let mut source = CaptureReader::open(path)?;
+            run(&mut source, preamble::as_falco_replays)
+        }
+    }
+}
+
+/// Keeps the alerts of a replay.
+struct Recorder<'r> {
+    rules: &'r [LoadedRule],
+    probes: &'r BTreeMap<String, Template>,
+    alerts: Vec<Alert>,
+}
+
+impl Matches for Recorder<'_> {
+    fn matched(&mut self, rule: usize, ctx: &Context<'_>, _ts: u64) -> Result<()> {
+        let Some(rule) = self.rules.get(rule) else { return Ok(()) };
+        let text = |template: &Template| {
+            let mut out = Vec::new();
+            template.render_text(ctx, &mut out);
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        self.alerts.push(Alert {
+            rule: rule.name.clone(),
+            event: ctx.number(),
+            priority: rule.priority.name(),
+            output: text(&rule.template),
+            fields: self.probes.iter().map(|(name, t)| (name.clone(), text(t))).collect(),
+        });
+        Ok(())
+    }
+}
+
+/// Pairs expected and raised alerts in their order, so that as few as possible are left over.
+fn compare(expect: &[Expected], alerts: Vec<Alert>) -> Vec<Line> {
+    // cost[i][j]: of the rest from expected i and raised j on.
+    let (n, m) = (expect.len(), alerts.len());
+    let differences: Vec<Vec<Option<Vec<String>>>> =
+        expect.iter().map(|e| alerts.iter().map(|a| difference(e, a)).collect()).collect();
+    let pair = |i: usize, j: usize| -> Option<usize> {
+        let found = differences.get(i)?.get(j)?.as_ref()?;
+        Some(found.len().min(1))
+    };
+    let mut cost = vec![vec![0_usize; m + 1]; n + 1];
+    for i in (0..=n).rev() {
+        for j in (0..=m).rev() {
+            let mut best = usize::MAX;
+            if i == n && j == m {
+                best = 0;
+            }
+            if i < n {
+                best = best.min(cost[i + 1][j] + 1);
+            }
+            if j < m {
+                best = best.min(cost[i][j + 1] + 1);
+            }
+            if let Some(pairing) = pair(i, j) {
+                best = best.min(cost[i + 1][j + 1] + pairing);
+            }
+            cost[i][j] = best;
+        }
+    }
+    let mut lines = Vec::new();
+    let mut alerts = alerts.into_iter();
+    let (mut i, mut j) = (0, 0);
+    while i < n || j < m {
+        let paired = pair(i, j).filter(|pairing| cost[i][j] == cost[i + 1][j + 1] + pairing);
+        if paired.is_some() {
+            let found = differences.get(i).and_then(|row| row.get(j)).cloned().flatten();
+            if let Some(alert) = alerts.next() {
+                lines.push(match found {
+                    Some(found) if !found.is_empty() => Line::Different(alert, found),
+                    _ => Line::Same(alert),
+                });
+            }
+            (i, j) = (i + 1, j + 1);
+        } else if i < n && cost[i][j] == cost[i + 1][j] + 1 {
+            lines.push(Line::Missing(expect.get(i).map_or(String::new(), |e| e.rule.name.clone())));
+            i += 1;
+        } else {
+            lines.extend(alerts.next().map(Line::Unexpected));
+            j += 1;
+        }
+    }
+    lines
+}
+
+/// How an alert differs from what is expected; None if it is of another rule.
+fn difference(expected: &Expected, alert: &Alert) -> Option<Vec<String>> {
+    if expected.rule.name != alert.rule {
+        return None;
+    }
+    let mut found = Vec::new();
+    if let Some(priority) = expected.priority.map(|p| p.name()).filter(|p| *p != alert.priority) {
+        found.push(format!("priority is {}, expected {priority}", alert.priority));
+    }
+    for (field, wanted) in &expected.fields {
+        let value = alert.fields.get(&field.name).map_or("<NA>", String::as_str);
+        if value != wanted {
+            found.push(format!("{} is '{value}', expected '{wanted}'", field.name));
+        }
+    }
+    if let Some(part) = expected.output.as_ref().filter(|part| !alert.output.contains(*part)) {
+        found.push(format!("output is '{}', expected it to have '{part}'", alert.output));
+    }
+    Some(found)
+}
+
+/// Every event of a test as a line.
+fn events(test: &Test, fields: &mut SyscallFields, stop: &Stop) -> Result<Vec<(u64, String)>> {
+    const LINE: &str = "*%proc.name (%thread.tid) %evt.type %evt.args";
+    let template = Template::compile(LINE, fields).context("the line of an event")?;
+    // A rule that every event matches.
+    let always = crate::rules_cmd::condition("evt.num>0", fields)?;
+    let mut engine = Engine::new(&crate::config::Config::default(), None);
+    std::mem::swap(&mut engine.fields, fields);
+    let mut lister = Lister { template, events: Vec::new() };
+    let program = SourceRules { ruleset: always, rules: vec![0] };
+    let result = replay(test, &engine, &program, &mut lister, stop);
+    std::mem::swap(&mut engine.fields, fields);
+    result.map(|()| lister.events)
+}
+
+struct Lister {
+    template: Template,
+    events: Vec<(u64, String)>,
+}
+
+impl Matches for Lister {
+    fn matched(&mut self, _rule: usize, ctx: &Context<'_>, _ts: u64) -> Result<()> {
+        let mut out = Vec::new();
+        self.template.render_text(ctx, &mut out);
+        self.events.push((ctx.number(), String::from_utf8_lossy(&out).trim_end().to_owned()));
+        Ok(())
+    }
+}

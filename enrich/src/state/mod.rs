@@ -7,11 +7,13 @@
 //! * `threads`: the thread table with its groups and the process tree.
 //! * `lookup`: questions that fields ask (parents, leaders, fds).
 //! * `restore`: filling the tables from a snapshot; `interfaces`: completing half-known sockets.
+//! * `replay`: what Falco changes in the snapshot of a capture.
 //! * `exited`: ids of threads that have just gone; `stats`: counters.
 
 mod exited;
 pub(crate) mod interfaces;
 mod lookup;
+mod replay;
 mod restore;
 mod stats;
 #[cfg(test)]
@@ -26,9 +28,10 @@ use crate::fd::Fd;
 use crate::parse::Parser;
 use crate::parse::plan::Plan;
 use crate::thread::Thread;
-use crate::users::Users;
+use crate::users::{Accounts, Users};
 
 pub use lookup::{Ancestors, LeaderOf};
+pub use replay::as_falco_replays;
 pub use stats::StateStats;
 pub use threads::Slot;
 
@@ -142,6 +145,16 @@ impl State {
     /// Users and groups by container.
     pub fn users(&self) -> &Users {
         &self.users
+    }
+
+    /// Takes over all users and groups of the host (empty id) or of a container, as live sources
+    /// read them from files; whether that was news. Verdicts over the old ones die.
+    pub fn set_accounts(&mut self, container_id: &[u8], accounts: &Accounts) -> bool {
+        let news = self.users.replace(container_id, accounts);
+        if news {
+            self.threads.touch_all();
+        }
+        news
     }
 
     /// The machine on which events happen (empty until told).

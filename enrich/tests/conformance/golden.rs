@@ -75,8 +75,7 @@ fn edge() {
 
 #[test]
 fn kmod() {
-    // Where the capture has no name for a user, Falco took those of the host that replayed it.
-    compare("golden::kmod", "kmod", 999);
+    compare("golden::kmod", "kmod", 1000);
 }
 
 #[test]

@@ -9,11 +9,11 @@ use std::process::Command;
 use falco_capture::CaptureReader;
 use falco_enrich::context::Context;
 use falco_enrich::fields::SyscallFields;
-use falco_enrich::state::{Limits, State};
+use falco_enrich::state::{Limits, State, as_falco_replays};
 use falco_event::EventCode;
 use falco_rules::catalogue::{Catalogue, EventContext, Field};
 use falco_rules::render_value::write_text;
-use falco_source::{Next, Source, is_initial_state};
+use falco_source::{Next, Snapshot, Source, is_initial_state};
 use flate2::read::GzDecoder;
 use serde_json::Value as Json;
 
@@ -53,20 +53,32 @@ pub fn json_lines(path: &Path) -> impl Iterator<Item = Json> {
     input.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap())
 }
 
-/// Takes every event of a capture in and calls `seen` with its context. Ends where the capture
-/// cannot be read further.
-pub fn replay(path: &Path, fields: &SyscallFields, mut seen: impl FnMut(&Context<'_>)) {
+/// Who was on the machine on which the goldens were recorded, and on that of the unit tests.
+const GOLDEN_HOST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sensor/tests/golden_host");
+const UNIT_HOST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/unit_host");
+
+/// Takes every event of a capture in, as Falco replays it, and calls `seen` with its context. Ends
+/// where the capture cannot be read further.
+pub fn replay(path: &Path, fields: &SyscallFields, seen: impl FnMut(&Context<'_>)) {
+    replay_on(GOLDEN_HOST, path, fields, seen);
+}
+
+fn replay_on(host: &str, path: &Path, fields: &SyscallFields, mut seen: impl FnMut(&Context<'_>)) {
     let mut source = CaptureReader::open(path).unwrap();
     let mut state = State::new(Limits::default());
+    let restore = |state: &mut State, mut snapshot: Snapshot| {
+        as_falco_replays(&mut snapshot, Path::new(host));
+        state.restore(&snapshot);
+    };
     let Ok(snapshot) = source.start() else { return };
-    state.restore(&snapshot);
+    restore(&mut state, snapshot);
     loop {
         match source.next() {
             Ok(Next::Event(event)) => {
                 let current = state.process(&event);
                 seen(&Context::new(&state, &event, &current, fields));
             }
-            Ok(Next::Snapshot(snapshot)) => state.restore(&snapshot),
+            Ok(Next::Snapshot(snapshot)) => restore(&mut state, *snapshot),
             Ok(Next::Idle) => {}
             Ok(Next::End) | Err(_) => return,
         }
@@ -109,7 +121,7 @@ impl UnitCaptures {
         let undelivered = self.undelivered.get(scap).cloned().unwrap_or_default();
         let mut block = 0;
         let mut in_preamble = true;
-        replay(&self.folder.join(scap), fields, |ctx| {
+        replay_on(UNIT_HOST, &self.folder.join(scap), fields, |ctx| {
             block += 1;
             // Falco takes the preamble in itself and calls some of it undelivered, others not.
             in_preamble &= is_initial_state(EventCode(ctx.event_type()));

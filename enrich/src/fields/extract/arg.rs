@@ -81,10 +81,12 @@ impl<'a> Context<'a> {
     }
 }
 
-/// A parameter as a value. Addresses and lists stay bytes.
+/// A parameter as a value. Addresses and lists stay bytes. A number that the probe left empty shows
+/// as `0` but equals no number: it is text.
 fn raw_value<'a>(param: &Param<'a>) -> Option<Value<'a>> {
     let bytes = param.bytes;
     match param.info.ty {
+        ty if bytes.is_empty() && shows_as_zero(ty) => text(b"0"),
         ParamType::CharBuf | ParamType::FsPath | ParamType::FsRelPath => text(param.text()),
         ParamType::Int8
         | ParamType::Int16
@@ -125,4 +127,34 @@ fn raw_value<'a>(param: &Param<'a>) -> Option<Value<'a>> {
         }
         _ => Some(Value::Bytes(Cow::Borrowed(bytes))),
     }
+}
+
+/// Whether a parameter of this type that has no bytes shows as `0`.
+fn shows_as_zero(ty: ParamType) -> bool {
+    matches!(
+        ty,
+        ParamType::Int8
+            | ParamType::Int16
+            | ParamType::Int32
+            | ParamType::Int64
+            | ParamType::Errno
+            | ParamType::Fd
+            | ParamType::Pid
+            | ParamType::Uint8
+            | ParamType::Uint16
+            | ParamType::Uint32
+            | ParamType::Uint64
+            | ParamType::RelTime
+            | ParamType::AbsTime
+            | ParamType::Port
+            | ParamType::L4Proto
+            | ParamType::Flags8
+            | ParamType::Flags16
+            | ParamType::Flags32
+            | ParamType::EnumFlags8
+            | ParamType::EnumFlags16
+            | ParamType::EnumFlags32
+            | ParamType::Uid
+            | ParamType::Gid
+    )
 }

@@ -104,3 +104,21 @@ fn users_come_and_go() {
     });
     assert!(w.state.users().user(b"c1", 7).is_none());
 }
+
+#[test]
+fn accounts_from_files_replace_a_containers() {
+    use crate::users::Accounts;
+    use falco_source::snapshot::User;
+    let mut w = World::new();
+    w.pause();
+    let generation = |w: &World| w.thread(10).record.generation;
+    let before = generation(&w);
+    let user = User { uid: 7, name: b"web".to_vec(), ..User::default() };
+    let accounts = Accounts { users: vec![user], groups: Vec::new() };
+    assert!(w.state.set_accounts(b"", &accounts));
+    let after = generation(&w);
+    assert_ne!(after, before, "verdicts over user names are dead");
+    assert!(!w.state.set_accounts(b"", &accounts));
+    assert_eq!(generation(&w), after, "no news");
+    assert_eq!(w.state.users().user(b"", 7).map(|u| &*u.name), Some(&b"web"[..]));
+}

@@ -1,8 +1,14 @@
-//! [`Users`]: users and groups of the host and of containers, from snapshots and events.
+//! [`Users`]: users and groups of the host and of containers, from snapshots, events and files.
+//!
+//! * `files`: `/etc/passwd` and `/etc/group` below any root.
+
+mod files;
 
 use hashbrown::HashMap;
 
 use crate::record::{Bytes, bytes};
+
+pub use files::{AccountFiles, Accounts};
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +35,7 @@ pub struct Group {
 }
 
 /// The users and groups of one container or of the host.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Book {
     users: HashMap<u32, User>,
     groups: HashMap<u32, Group>,
@@ -125,6 +131,22 @@ impl Users {
         found
     }
 
+    /// Makes `accounts` all that is known of a container's users and groups (empty id: the
+    /// host's); whether that is news.
+    pub(crate) fn replace(&mut self, container_id: &[u8], accounts: &Accounts) -> bool {
+        let old = self.books.remove(container_id).unwrap_or_default();
+        self.entries -= old.users.len() + old.groups.len();
+        for user in &accounts.users {
+            let (name, home, shell) = (&user.name, &user.home, &user.shell);
+            self.add_user(container_id, user.uid, user.gid, name, home, shell);
+        }
+        for group in &accounts.groups {
+            self.add_group(container_id, group.gid, &group.name);
+        }
+        let new = self.books.get(container_id);
+        new.map_or(!old.users.is_empty() || !old.groups.is_empty(), |new| *new != old)
+    }
+
     fn book(&mut self, container_id: &[u8]) -> &mut Book {
         self.books.entry_ref(container_id).or_default()
     }
@@ -151,5 +173,24 @@ mod tests {
         assert_eq!(users.group(b"", 5), None);
         assert!(users.remove_user(b"c1", 1000) && !users.remove_user(b"c1", 1000));
         assert_eq!((users.users().count(), users.groups().count()), (1, 1));
+    }
+
+    #[test]
+    fn files_replace_all_that_is_known_of_a_container() {
+        use falco_source::snapshot;
+        let mut users = Users::default();
+        users.add_user(b"c1", 5, 5, b"old", b"/", b"sh");
+        users.add_user(b"", 5, 5, b"host", b"/", b"sh");
+        let new = snapshot::User { uid: 6, name: b"new".to_vec(), ..Default::default() };
+        let group = snapshot::Group { gid: 7, name: b"g".to_vec() };
+        let accounts = Accounts { users: vec![new], groups: vec![group] };
+        assert!(users.replace(b"c1", &accounts));
+        assert!(!users.replace(b"c1", &accounts), "no news");
+        assert_eq!((users.user(b"c1", 5), users.entries), (None, 3));
+        assert_eq!(users.user(b"c1", 6).map(|u| &*u.name), Some(&b"new"[..]));
+        assert!(users.user(b"", 5).is_some());
+        assert!(users.replace(b"c1", &Accounts::default()));
+        assert!(!users.replace(b"c1", &Accounts::default()));
+        assert_eq!((users.entries, users.books.len()), (1, 1));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`record`], [`thread`], [`fd`]: the tables' entries; [`state`]: the tables.
 //! * `parse`: how events change them.
+//! * [`selection`]: which system calls a live source has to deliver for all this.
 //! * `fields`: the catalogue of filter fields and their extraction ([`falco_rules::catalogue`]).
 //!
 //! This crate reads no event source and knows no rule.
@@ -14,6 +15,7 @@ pub mod fields;
 mod parse;
 pub mod record;
 mod render;
+pub mod selection;
 pub mod state;
 pub mod thread;
 pub mod users;

@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use falco_enrich::fields::SyscallFields;
-use falco_event::EventCode;
+use falco_enrich::selection;
 use falco_event::syscalls::SYSCALLS;
+use falco_event::{Category, Syscall};
 use falco_rules::ast::{NodeKind, Pos};
 use falco_rules::catalogue::{Catalogue, EventTypes};
 use falco_rules::check::check;
-use falco_rules::event_types::{analyse, event_types};
+use falco_rules::event_types::event_types;
 use falco_rules::parser;
 use falco_rules::template::Template;
 use serde_json::Value as Json;
@@ -112,21 +113,9 @@ fn event_types_are_those_that_falco_finds() {
     });
 }
 
-/// The system calls that send an event of this name.
-fn calls_named(name: &str) -> EventTypes {
-    let types = SyscallFields::new().event_types(name).unwrap_or_else(EventTypes::empty);
-    let generic = types.contains(EventCode::GENERIC_X.0);
-    let sends = |events: &[EventCode]| events.iter().any(|event| types.contains(event.0));
-    let calls = SYSCALLS.iter().filter(|call| match call.is_generic() {
-        true => generic && call.name == name,
-        false => sends(call.events),
-    });
-    calls.map(|call| call.id).collect()
-}
-
 #[test]
 fn system_calls_are_those_that_falco_finds() {
-    let all: EventTypes = SYSCALLS.iter().map(|call| call.id).collect();
+    let all = selection::all();
     run("ppm_codes.jsonl", " (system calls)", |vector| {
         if vector["fn"] != "ppm_sc_codes" {
             return None;
@@ -135,7 +124,35 @@ fn system_calls_are_those_that_falco_finds() {
         let number =
             |name: &str| SYSCALLS.iter().find(|call| call.name == name).map_or(0, |call| call.id);
         let falco = listed(vector, &all, &number);
-        Some(equal(analyse(&node, &all, &calls_named), falco, vector))
+        Some(equal(selection::of_condition(&node), falco, vector))
+    });
+}
+
+#[test]
+fn sets_of_system_calls_are_falcos() {
+    use Category as C;
+    run("tables/sc_sets.jsonl", "", |vector| {
+        let set = vector["set"].as_str().unwrap();
+        let ours = match set {
+            "sinsp_state_sc_set" => selection::state(),
+            "io_sc_set" => selection::of_categories(&[C::IoRead, C::IoWrite]),
+            "io_other_sc_set" => selection::of_categories(&[C::IoOther]),
+            "file_sc_set" => selection::of_categories(&[C::File]),
+            "net_sc_set" => selection::of_categories(&[C::Net]),
+            "proc_sc_set" => selection::of_categories(&[C::Process]),
+            "sys_sc_set" => selection::of_categories(&[C::System, C::Memory, C::Signal]),
+            // A set of fixed names that Falco itself never selects by.
+            "enforce_simple_sc_set({})" => return None,
+            repaired => {
+                let rest = repaired.strip_prefix("sinsp_repair_state_sc_set({").unwrap();
+                let call = Syscall::by_name(rest.strip_suffix("})").unwrap());
+                selection::repaired(&call.map(|call| call.id).into_iter().collect())
+            }
+        };
+        let name = |id| SYSCALLS.iter().find(|call| call.id == id).unwrap().name;
+        let ours: BTreeSet<&str> = ours.iter().map(name).collect();
+        let falco = vector["sc"].as_array().unwrap().iter();
+        Some(equal(ours, falco.map(|name| name.as_str().unwrap()).collect(), vector))
     });
 }
 

@@ -26,6 +26,7 @@ pub mod render_value;
 pub mod ruleset;
 pub mod schema;
 mod services;
+pub mod suggest;
 pub mod template;
 #[cfg(test)]
 mod testing;

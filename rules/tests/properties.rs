@@ -5,7 +5,7 @@ mod common;
 
 use common::TestFields;
 use falco_rules::ast::{Node, NodeKind, Pos, Text};
-use falco_rules::loader::{ExtraOutput, Loader, LoaderOptions, Selection, Source};
+use falco_rules::loader::{ExtraOutput, Loader, LoaderOptions, Selection, Severity, Source};
 use falco_rules::{describe, parser, print};
 use proptest::prelude::*;
 
@@ -247,6 +247,10 @@ fn load(files: &[&[u8]]) {
         assert_eq!(result.to_json()["errors"].as_array().unwrap().is_empty(), result.successful());
         assert!(result.to_text(true).len() >= result.to_text(false).len().min(10));
         assert_eq!(result.explain().is_empty(), result.successful());
+        assert_eq!(
+            result.findings().iter().any(|f| f.severity == Severity::Error),
+            !result.successful()
+        );
     }
     let _ = loader.check_required_plugins();
     let described = loader.describe(None, &mut sources).unwrap();

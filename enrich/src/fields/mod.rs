@@ -9,7 +9,7 @@
 mod argument;
 pub(crate) mod extract;
 mod memory;
-mod names;
+pub(crate) mod names;
 pub mod table;
 
 use std::collections::HashMap;

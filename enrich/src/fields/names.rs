@@ -9,7 +9,7 @@ const ASYNC_NAMES: [&str; 2] = ["container", "container_removed"];
 
 /// The event types of this name. Names of system calls without an event of their own select the
 /// generic pair; `evt.type` then compares the call's name.
-pub(super) fn event_types(name: &str) -> Option<EventTypes> {
+pub(crate) fn event_types(name: &str) -> Option<EventTypes> {
     let named = EventCode::all().filter(|code| code.0 >= 2 && code.info().name == name);
     let types: EventTypes = named.map(|code| code.0).collect();
     if !types.is_empty() {

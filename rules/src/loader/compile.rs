@@ -1,21 +1,25 @@
 //! [`Definitions`] → compiled rules.
 //!
 //! In this order, each over all definitions: lists, macros, rules, and then warnings about lists
-//! and macros that nothing used. The first error ends it, as in Falco.
+//! and macros that nothing used. The first error ends it, as in Falco, unless all are wanted.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::context::Context;
-use super::definitions::{self, Definitions};
+use super::definitions::{self, Broken, Definitions};
 use super::exceptions;
+use super::hints;
 use super::lists::Lists;
 use super::macros::{self, MAX_NODES};
 use super::result::{ErrorCode, LoadError, LoadResult, WarningCode};
+use super::trace::{SourceText, Traced};
 use super::{LoadedExtraField, LoadedRule, LoaderOptions, RuleMatch, SYSCALL_SOURCE, Sources};
-use crate::ast::{Node, Pos};
+use crate::ast::{Node, NodeKind, Pos};
 use crate::catalogue::{Catalogue, FieldFlags};
-use crate::check::{Checked, check};
+use crate::check::{CheckError, Checked, check};
 use crate::details::{DEPRECATED_FIELDS, bad_practice};
+use crate::event_types::event_types;
 use crate::parser::{self, ParseError};
 use crate::template::Template;
 
@@ -27,6 +31,26 @@ const MANY_EVENT_TYPES: usize = 100;
 pub(super) struct Macro {
     pub(super) condition: Node,
     pub(super) used: bool,
+    /// As written, lists resolved.
+    parsed: Arc<Parsed>,
+}
+
+/// A condition with its lists resolved.
+#[derive(Debug)]
+struct Parsed {
+    node: Node,
+    traced: Arc<Traced>,
+}
+
+/// A rule's condition with everything resolved.
+struct Resolved {
+    node: Node,
+    /// Without macros resolved.
+    parsed: Parsed,
+    /// The text before lists were resolved, which Falco shows.
+    shown: Arc<str>,
+    /// Which macros were put in.
+    macros: Vec<usize>,
 }
 
 /// Everything compiled.
@@ -38,25 +62,37 @@ pub(super) struct Compiled {
     pub(super) rules: Vec<LoadedRule>,
 }
 
-/// Compiles all definitions.
+/// Compiles all definitions. With `all_errors`, errors go to `result`, and what has them is left out
+/// and remembered as broken.
 pub(super) fn compile(
-    definitions: &Definitions,
+    definitions: &mut Definitions,
     options: &LoaderOptions,
+    all_errors: bool,
     sources: &mut Sources<'_, '_>,
     result: &mut LoadResult,
 ) -> Result<Compiled, LoadError> {
+    let broken = definitions.broken.clone();
+    let lists = Lists::resolve(definitions)?;
     let mut compiler = Compiler {
         definitions,
         options,
         sources,
         result,
-        out: Compiled { lists: Lists::resolve(definitions)?, ..Compiled::default() },
+        out: Compiled { lists, ..Compiled::default() },
         nodes_left: MAX_NODES,
+        all_errors,
+        broken,
     };
+    compiler.mark_lists_of_broken_lists();
     compiler.macros()?;
     compiler.rules()?;
-    compiler.warn_unused();
-    Ok(compiler.out)
+    // What broken items would have used is not known.
+    if compiler.result.successful() {
+        compiler.warn_unused();
+    }
+    let Compiler { out, broken, .. } = compiler;
+    definitions.broken = broken;
+    Ok(out)
 }
 
 struct Compiler<'d, 'r, 's, 'c> {
@@ -67,30 +103,86 @@ struct Compiler<'d, 'r, 's, 'c> {
     out: Compiled,
     /// How many nodes conditions may still come to, macros resolved.
     nodes_left: usize,
+    all_errors: bool,
+    broken: Broken,
 }
 
 impl Compiler<'_, '_, '_, '_> {
-    /// Resolves lists and parses.
-    fn parse(&mut self, condition: &str, context: &Context) -> Result<Node, LoadError> {
-        let text = self
-            .out
-            .lists
-            .substitute(condition)
-            .map_err(|message| LoadError::definition(message, context))?;
-        parser::parse(&text).map_err(|ParseError { pos, message }| {
-            let context = context.in_condition(pos, &text);
-            LoadError::new(ErrorCode::CompileCondition, message, &context)
-        })
+    /// Whether to go on without an item that is wrong; then its error was reported, unless it may
+    /// only be a consequence of another.
+    fn leave_out(&mut self, error: LoadError, conditions: &[&str]) -> Result<(), LoadError> {
+        if !self.all_errors {
+            return Err(error);
+        }
+        if !conditions.iter().any(|condition| self.broken.is_named_in(condition)) {
+            self.result.fail(error);
+        }
+        Ok(())
     }
 
-    /// Puts in the macros that were first defined before item number `visibility`.
+    fn mark_lists_of_broken_lists(&mut self) {
+        if self.broken.words.is_empty() {
+            return;
+        }
+        // Each pass goes one list deeper; there are few broken ones.
+        loop {
+            let broken = &self.broken.words;
+            let names_broken = |list: &&definitions::List| {
+                !broken.contains(&list.name) && list.items.iter().any(|i| broken.contains(i))
+            };
+            let found: Vec<String> = self
+                .definitions
+                .lists
+                .iter()
+                .filter(names_broken)
+                .map(|list| list.name.clone())
+                .collect();
+            if found.is_empty() {
+                return;
+            }
+            self.broken.words.extend(found);
+        }
+    }
+
+    /// Resolves lists and parses.
+    fn parse(&mut self, condition: &SourceText, context: &Context) -> Result<Parsed, LoadError> {
+        let (text, layers) = self
+            .out
+            .lists
+            .substitute(condition.as_str())
+            .map_err(|message| LoadError::definition(message, context))?;
+        let traced = Traced::new(text, layers, condition.clone());
+        match parser::parse(&traced.text) {
+            Ok(node) => {
+                if self.all_errors {
+                    let shown = Arc::from(condition.as_str());
+                    let written =
+                        Traced::new(condition.as_str().into(), Vec::new(), condition.clone());
+                    let place = |at| {
+                        let pos = Pos { index: at, ..Pos::default() };
+                        context.in_condition(pos, &shown, Some(&written))
+                    };
+                    hints::misspelt_lists(&node, condition, self.definitions, self.result, &place);
+                }
+                Ok(Parsed { node, traced })
+            }
+            Err(ParseError { pos, message }) => {
+                let shown = Arc::from(traced.text.as_str());
+                let context = context.in_condition(pos, &shown, Some(&traced));
+                Err(LoadError::new(ErrorCode::CompileCondition, message, &context))
+            }
+        }
+    }
+
+    /// Puts in the macros that were first defined before item number `visibility`. Returns which.
     fn resolve_macros(
         &mut self,
-        mut node: Node,
-        condition: &str,
+        parsed: &Parsed,
+        shown: &Arc<str>,
         visibility: usize,
         context: &Context,
-    ) -> Result<Node, LoadError> {
+    ) -> Result<(Node, Vec<usize>), LoadError> {
+        let mut node = parsed.node.clone();
         let (names, compiled) = (&self.definitions.macros, &self.out.macros);
         let lookup = |name: &str| {
             let i = names.position(name)?;
@@ -98,38 +190,107 @@ impl Compiler<'_, '_, '_, '_> {
             Some((definition.name.as_str(), &compiled.get(i)?.condition))
         };
         let resolution = macros::resolve(&mut node, &lookup, &mut self.nodes_left);
+        let index = |(name, _): &(String, Pos)| names.position(name);
+        let put_in: Vec<usize> = resolution.resolved.iter().filter_map(index).collect();
         let unknown = resolution
             .unknown
             .first()
             .map(|(name, pos)| (format!("Undefined macro '{name}' used in filter."), *pos));
         if let Some((message, pos)) = resolution.errors.first().cloned().or(unknown) {
-            return Err(LoadError::definition(message, &context.in_condition(pos, condition)));
+            let is_it = |leaf: &Node| matches!(leaf.kind, NodeKind::Identifier(_));
+            // Loops may pass through any macro; what is unknown is mostly in this very text.
+            let all: Vec<usize> = (0..compiled.len()).collect();
+            let traced = self.text_of(parsed, &all, pos, &mut |_, leaf| is_it(leaf));
+            let context = context.in_condition(pos, shown, Some(&traced));
+            return Err(LoadError::definition(message, &context));
         }
-        for (name, _) in resolution.resolved {
-            let i = self.definitions.macros.position(&name);
-            if let Some(used) = i.and_then(|i| self.out.macros.get_mut(i)) {
+        for &i in &put_in {
+            if let Some(used) = self.out.macros.get_mut(i) {
                 used.used = true;
             }
         }
-        Ok(node)
+        Ok((node, put_in))
+    }
+
+    /// The text that a position is in: the condition itself, or one of the macros in it. `is_it`
+    /// tells of comparisons and identifiers with this position whether they are the one meant.
+    fn text_of(
+        &mut self,
+        own: &Parsed,
+        macros: &[usize],
+        pos: Pos,
+        is_it: &mut dyn FnMut(&mut Self, &Node) -> bool,
+    ) -> Arc<Traced> {
+        if macros.is_empty() || self.holds(&own.node, pos, is_it) {
+            return own.traced.clone();
+        }
+        for &i in macros {
+            let Some(parsed) = self.out.macros.get(i).map(|m| m.parsed.clone()) else { continue };
+            if self.holds(&parsed.node, pos, is_it) {
+                return parsed.traced.clone();
+            }
+        }
+        own.traced.clone()
+    }
+
+    fn holds(
+        &mut self,
+        node: &Node,
+        pos: Pos,
+        is_it: &mut dyn FnMut(&mut Self, &Node) -> bool,
+    ) -> bool {
+        match &node.kind {
+            NodeKind::And(children) | NodeKind::Or(children) => {
+                children.iter().any(|child| self.holds(child, pos, is_it))
+            }
+            NodeKind::Not(child) => self.holds(child, pos, is_it),
+            NodeKind::Binary { right, .. } => {
+                (node.pos == pos || right.pos == pos) && is_it(self, node)
+            }
+            _ => node.pos == pos && is_it(self, node),
+        }
     }
 
     fn macros(&mut self) -> Result<(), LoadError> {
         let definitions = self.definitions;
         for definition in definitions.macros.iter() {
-            let condition = self.parse(&definition.condition, &definition.condition_context)?;
-            self.out.macros.push(Macro { condition, used: false });
+            let parsed = match self.parse(&definition.condition, &definition.condition_context) {
+                Ok(parsed) => Arc::new(parsed),
+                Err(error) => {
+                    self.leave_out(error, &[definition.condition.as_str()])?;
+                    self.broken.words.insert(definition.name.clone());
+                    // Never used: who names it is left out too.
+                    Arc::new(Parsed {
+                        node: Node { pos: Pos::default(), kind: NodeKind::And(Vec::new()) },
+                        traced: Traced::new(
+                            String::new(),
+                            Vec::new(),
+                            definition.condition.clone(),
+                        ),
+                    })
+                }
+            };
+            self.out.macros.push(Macro { condition: parsed.node.clone(), used: false, parsed });
         }
         for (i, definition) in definitions.macros.iter().enumerate() {
-            let Some(compiled) = self.out.macros.get(i) else { continue };
-            let resolved = self.resolve_macros(
-                compiled.condition.clone(),
-                &definition.condition,
-                definition.order.last,
-                &definition.context,
-            )?;
-            if let Some(compiled) = self.out.macros.get_mut(i) {
-                compiled.condition = resolved;
+            let Some(parsed) = self.out.macros.get(i).map(|m| m.parsed.clone()) else { continue };
+            let condition = definition.condition.as_str();
+            let named = self.broken.is_named_in(condition);
+            if self.all_errors && (named || self.broken.words.contains(&definition.name)) {
+                self.broken.words.insert(definition.name.clone());
+                continue;
+            }
+            let shown = Arc::from(condition);
+            match self.resolve_macros(&parsed, &shown, definition.order.last, &definition.context) {
+                Ok((resolved, _)) => {
+                    if let Some(compiled) = self.out.macros.get_mut(i) {
+                        compiled.condition = resolved;
+                    }
+                }
+                Err(error) => {
+                    self.leave_out(error, &[condition])?;
+                    self.broken.words.insert(definition.name.clone());
+                }
             }
         }
         Ok(())
@@ -138,8 +299,16 @@ impl Compiler<'_, '_, '_, '_> {
     fn rules(&mut self) -> Result<(), LoadError> {
         let definitions = self.definitions;
         for rule in definitions.rules.iter().filter(|rule| !rule.unknown_source) {
-            if let Some(compiled) = self.rule(rule)? {
-                self.out.rules.push(compiled);
+            if self.broken.rules.contains(&rule.name) {
+                continue;
+            }
+            match self.rule(rule) {
+                Ok(compiled) => self.out.rules.extend(compiled),
+                Err(error) => {
+                    let condition = exceptions::apply(rule).unwrap_or(rule.condition.clone());
+                    self.leave_out(error, &[condition.as_str()])?;
+                    self.broken.rules.insert(rule.name.clone());
+                }
             }
         }
         Ok(())
@@ -147,10 +316,7 @@ impl Compiler<'_, '_, '_, '_> {
 
     /// None if the rule is skipped because it names what is not there and says that this is fine.
     fn rule(&mut self, rule: &definitions::Rule) -> Result<Option<LoadedRule>, LoadError> {
-        let condition = match rule.exceptions.is_empty() {
-            true => rule.condition.clone(),
-            false => exceptions::apply(&rule.condition, &rule.exceptions)?,
-        };
+        let condition = exceptions::apply(rule)?;
         let output = self.output(rule);
         let template = match self.template(rule, &output) {
             Ok(template) => template,
@@ -163,11 +329,12 @@ impl Compiler<'_, '_, '_, '_> {
         self.warn_deprecated_in_output(&output, rule);
         let extra_fields = self.extra_fields(rule)?;
 
-        let condition_context = &rule.condition_context;
-        let node = self.parse(&condition, condition_context)?;
-        let node = self.resolve_macros(node, &condition, usize::MAX, &rule.context)?;
-        self.warn_bad_practice(&node, &condition, condition_context);
-        let Some(checked) = self.check(rule, &node, &condition)? else { return Ok(None) };
+        let parsed = self.parse(&condition, &rule.condition_context)?;
+        let shown = Arc::from(condition.as_str());
+        let (node, macros) = self.resolve_macros(&parsed, &shown, usize::MAX, &rule.context)?;
+        let condition = Resolved { node, parsed, shown, macros };
+        self.warn_bad_practice(&condition, &rule.condition_context);
+        let Some(checked) = self.check(rule, &condition)? else { return Ok(None) };
         if rule.source == SYSCALL_SOURCE
             && rule.warn_evttypes
             && checked.event_types.len() > MANY_EVENT_TYPES
@@ -192,7 +359,7 @@ impl Compiler<'_, '_, '_, '_> {
             capture_duration: rule.capture_duration,
             enabled: rule.enabled && rule.priority <= self.options.min_priority,
             exception_fields: exceptions::fields(&rule.exceptions),
-            condition: node,
+            condition: condition.node,
             checked,
         }))
     }
@@ -241,8 +408,11 @@ impl Compiler<'_, '_, '_, '_> {
 
     /// Compiles the text of an output. Missing values shall print as `<NA>`, hence the `*`.
     fn template(&mut self, rule: &definitions::Rule, text: &str) -> Result<Template, LoadError> {
-        Template::compile(&format!("*{text}"), self.catalogue(rule)?)
-            .map_err(|e| LoadError::new(ErrorCode::CompileOutput, e.message, &rule.output_context))
+        let catalogue = self.catalogue(rule)?;
+        Template::compile(&format!("*{text}"), catalogue).map_err(|e| LoadError {
+            hint: hints::of_template(text, catalogue),
+            ..LoadError::new(ErrorCode::CompileOutput, e.message, &rule.output_context)
+        })
     }
 
     fn warn_deprecated_in_output(&mut self, output: &str, rule: &definitions::Rule) {
@@ -275,12 +445,13 @@ impl Compiler<'_, '_, '_, '_> {
         Ok(out)
     }
 
-    fn warn_bad_practice(&mut self, node: &Node, condition: &str, context: &Context) {
-        let found = bad_practice(node);
+    fn warn_bad_practice(&mut self, condition: &Resolved, context: &Context) {
+        let found = bad_practice(&condition.node);
         if found.deprecated_fields.is_empty() && !found.unsafe_na_check {
             return;
         }
-        let context = context.in_condition(Pos::default(), condition);
+        let traced = Some(&condition.parsed.traced);
+        let context = context.in_condition(Pos::default(), &condition.shown, traced);
         if found.unsafe_na_check {
             self.result.warn(WarningCode::UnsafeNaCheck, "", &context);
         }
@@ -293,24 +464,63 @@ impl Compiler<'_, '_, '_, '_> {
     fn check(
         &mut self,
         rule: &definitions::Rule,
-        node: &Node,
-        condition: &str,
+        condition: &Resolved,
     ) -> Result<Option<Checked>, LoadError> {
-        let place = |pos| rule.condition_context.in_condition(pos, condition);
-        match check(node, self.catalogue(rule)?) {
-            Ok(checked) => {
-                for warning in &checked.warnings {
-                    let (code, message) = (WarningCode::CompileCondition, &warning.message);
-                    self.result.warn(code, message, &place(warning.pos));
+        let checked = match check(&condition.node, self.catalogue(rule)?) {
+            Ok(checked) => checked,
+            Err(CheckError { pos, message }) => {
+                let place = self.place(rule, condition, pos, &mut |this, leaf| {
+                    let checked = this.catalogue(rule).map(|catalogue| check(leaf, catalogue));
+                    matches!(checked, Ok(Err(e)) if e.pos == pos && e.message == message)
+                });
+                if rule.skip_if_unknown_filter && is_about_unknown_name(&message) {
+                    self.result.warn(WarningCode::UnknownFilter, message, &place);
+                    return Ok(None);
                 }
-                Ok(Some(checked))
+                return Err(LoadError::new(ErrorCode::CompileCondition, message, &place));
             }
-            Err(e) if rule.skip_if_unknown_filter && is_about_unknown_name(&e.message) => {
-                self.result.warn(WarningCode::UnknownFilter, e.message, &place(e.pos));
-                Ok(None)
-            }
-            Err(e) => Err(LoadError::new(ErrorCode::CompileCondition, e.message, &place(e.pos))),
+        };
+        for warning in &checked.warnings {
+            let place = self.place(rule, condition, warning.pos, &mut |this, leaf| {
+                let checked = this.catalogue(rule).map(|catalogue| check(leaf, catalogue));
+                matches!(checked, Ok(Ok(checked)) if checked.warnings.contains(warning))
+            });
+            self.result.warn(WarningCode::CompileCondition, &warning.message, &place);
         }
+        // Only system calls are chosen by their types. Falco does not survive this.
+        if rule.source == SYSCALL_SOURCE
+            && let Some(message) = &checked.event_types_error
+        {
+            let pos = self.unfit_for_types(rule, &condition.node).unwrap_or(condition.node.pos);
+            let place = self.place(rule, condition, pos, &mut |this, leaf| {
+                this.unfit_for_types(rule, leaf).is_some()
+            });
+            return Err(LoadError::new(ErrorCode::CompileCondition, message, &place));
+        }
+        Ok(Some(checked))
+    }
+
+    /// The comparison that the analysis of event types does not understand.
+    fn unfit_for_types(&mut self, rule: &definitions::Rule, node: &Node) -> Option<Pos> {
+        match &node.kind {
+            NodeKind::And(children) | NodeKind::Or(children) => {
+                children.iter().find_map(|child| self.unfit_for_types(rule, child))
+            }
+            NodeKind::Not(child) => self.unfit_for_types(rule, child),
+            _ => event_types(node, self.catalogue(rule).ok()?).is_err().then_some(node.pos),
+        }
+    }
+
+    /// A position in a rule's condition, or in that of a macro in it.
+    fn place(
+        &mut self,
+        rule: &definitions::Rule,
+        condition: &Resolved,
+        pos: Pos,
+        is_it: &mut dyn FnMut(&mut Self, &Node) -> bool,
+    ) -> Context {
+        let traced = self.text_of(&condition.parsed, &condition.macros, pos, is_it);
+        rule.condition_context.in_condition(pos, &condition.shown, Some(&traced))
     }
 
     fn warn_unused(&mut self) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::trace::Traced;
 use crate::ast::Pos;
 use crate::yaml::{Mark, Node};
 
@@ -78,11 +79,21 @@ pub(super) struct Context(Arc<Place>);
 struct Place {
     parent: Option<Context>,
     file: Arc<File>,
-    /// Set in a condition: its text and the true position in it.
-    condition: Option<(String, Pos)>,
+    /// Set in a condition.
+    condition: Option<Condition>,
     item_type: ItemType,
     item_name: String,
     mark: Mark,
+}
+
+/// A place in a condition.
+#[derive(Debug)]
+struct Condition {
+    /// The text that Falco shows.
+    text: Arc<str>,
+    /// The place as it is, and in which text.
+    pos: Pos,
+    traced: Option<Arc<Traced>>,
 }
 
 impl Context {
@@ -101,6 +112,11 @@ impl Context {
     /// The file's text.
     pub(super) fn content(&self) -> &str {
         &self.0.file.content
+    }
+
+    /// Offset in the file, in bytes.
+    pub(super) fn offset(&self) -> usize {
+        self.0.mark.offset
     }
 
     fn child(&self, mark: Mark, item_type: ItemType, item_name: &str) -> Self {
@@ -127,12 +143,19 @@ impl Context {
     /// A position in a condition, whose text need not be the file's: lists and exceptions are part
     /// of it, line breaks of block scalars are not. The mark is the sum of both positions: that
     /// means little, but it is what Falco reports.
-    pub(super) fn in_condition(&self, pos: Pos, condition: &str) -> Self {
+    /// `traced` is the text that `pos` is in really.
+    pub(super) fn in_condition(
+        &self,
+        pos: Pos,
+        condition: &Arc<str>,
+        traced: Option<&Arc<Traced>>,
+    ) -> Self {
         let base = self.0.mark;
+        let traced = traced.cloned();
         Context(Arc::new(Place {
             parent: Some(self.clone()),
             file: self.0.file.clone(),
-            condition: Some((condition.into(), pos)),
+            condition: Some(Condition { text: condition.clone(), pos, traced }),
             item_type: ItemType::ConditionExpression,
             item_name: String::new(),
             mark: Mark {
@@ -192,36 +215,111 @@ impl Context {
     }
 
     /// Falco's snippet: the line with a caret below it. In conditions Falco's caret is usually at
-    /// the end, see [`Context::in_condition`]; [`Context::pointer`] is exact.
+    /// the end, see [`Context::in_condition`]; [`Context::spot`] is exact.
     pub(super) fn snippet(&self) -> String {
         let Place { condition, file, mark, .. } = &*self.0;
         match condition {
-            Some((text, _)) if !text.is_empty() => snippet(text, mark.offset),
+            Some(Condition { text, .. }) if !text.is_empty() => snippet(text, mark.offset),
             _ => snippet(&file.content, mark.offset),
         }
     }
 
-    /// `file:line:column` (from 1) of the innermost place in the file, the text there and a caret
-    /// below the very token.
-    pub(super) fn pointer(&self) -> String {
+    /// The word in the file here.
+    pub(super) fn word(&self) -> Option<&str> {
+        let content = self.content().get(self.offset()..)?;
+        let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+        content.split(|c| !word(c)).find(|word| !word.is_empty())
+    }
+
+    /// The word at this place of a condition, behind blanks; none if something else stands there.
+    pub(super) fn condition_word(&self) -> Option<&str> {
+        let Condition { pos, traced, .. } = self.0.condition.as_ref()?;
+        let rest = traced.as_ref()?.text.get(pos.index..)?.trim_start();
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        rest.get(..end).filter(|word| !word.is_empty())
+    }
+
+    /// The innermost place in the file.
+    pub(super) fn spot(&self) -> Spot {
+        if let Some(Condition { pos, traced: Some(traced), .. }) = &self.0.condition
+            && let Some((place, offset)) = traced.origin(pos.index)
+        {
+            return Spot::new(&place.0.file, offset);
+        }
         let mut in_file = &*self.0;
         while let (Some(_), Some(Context(parent))) = (&in_file.condition, &in_file.parent) {
             in_file = parent;
         }
-        let Mark { line, column, .. } = in_file.mark;
-        let mut out = format!("{}:{}:{}\n", in_file.file.name, line + 1, column + 1);
-        out.push_str(&match &self.0.condition {
-            Some((text, pos)) if !text.is_empty() => snippet(text, pos.index),
-            _ => snippet(&in_file.file.content, in_file.mark.offset),
-        });
-        out
+        Spot::new(&in_file.file, in_file.mark.offset)
     }
+
+    /// Kind and name of the definition around this place.
+    pub(super) fn item(&self) -> Option<(&'static str, String)> {
+        let is_item = |place: &&&Place| {
+            matches!(place.item_type, ItemType::Rule | ItemType::Macro | ItemType::List)
+        };
+        let places = self.places();
+        let place = places.iter().find(is_item).filter(|place| !place.item_name.is_empty())?;
+        Some((place.item_type.text(), place.item_name.clone()))
+    }
+}
+
+/// A place in a file as people count.
+pub(super) struct Spot {
+    pub(super) file: String,
+    /// In bytes.
+    pub(super) offset: usize,
+    /// From 1.
+    pub(super) line: usize,
+    /// In characters, from 1.
+    pub(super) column: usize,
+    /// The line and a caret below the place.
+    pub(super) excerpt: String,
+}
+
+impl Spot {
+    fn new(file: &File, offset: usize) -> Self {
+        let text = file.content.strip_prefix('\u{feff}').unwrap_or(&file.content);
+        let offset = text.floor_char_boundary(offset);
+        let before = text.get(..offset).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        let before_in_line = before.get(line_start..).unwrap_or_default();
+        Spot {
+            file: file.name.clone(),
+            offset,
+            line: 1 + before.bytes().filter(|&b| b == b'\n').count(),
+            column: 1 + before_in_line.chars().count(),
+            excerpt: excerpt(text.get(line_start..).unwrap_or_default(), before_in_line),
+        }
+    }
+}
+
+/// At most this many characters before and behind the place are shown.
+const EXCERPT: usize = 100;
+
+/// The first line of `text` and a caret below the place behind `before`, which it begins with. Tabs
+/// stay tabs above the caret too, so it stands right however wide they are.
+fn excerpt(text: &str, before: &str) -> String {
+    let after = text.get(before.len()..).unwrap_or_default();
+    let after = after.split(['\n', '\r']).next().unwrap_or_default();
+    let cut_at = before.char_indices().rev().nth(EXCERPT).map(|(i, c)| i + c.len_utf8());
+    let (dots, before) = match cut_at {
+        Some(i) => ("…", before.get(i..).unwrap_or_default()),
+        None => ("", before),
+    };
+    let (after, more) = match after.char_indices().nth(EXCERPT) {
+        Some((i, _)) => (after.get(..i).unwrap_or_default(), "…"),
+        None => (after, ""),
+    };
+    let blank = |c| if c == '\t' { '\t' } else { ' ' };
+    let indent: String = dots.chars().chain(before.chars()).map(blank).collect();
+    format!("{dots}{before}{after}{more}\n{indent}^\n")
 }
 
 impl Place {
     /// What the mark counts in: the file, or the beginning of the condition, quoted.
     fn name(&self) -> String {
-        let Some((text, _)) = &self.condition else { return self.file.name.clone() };
+        let Some(Condition { text, .. }) = &self.condition else { return self.file.name.clone() };
         let quoted = if text.len() > 20 {
             format!(
                 "\"{}...\"",

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::context::{Context, ItemType};
-use super::exceptions::{Entry, Exception};
+use super::exceptions::{Entry, Exception, ExceptionValue};
+use super::hints;
 use super::result::{LoadError, LoadResult, WarningCode};
 use crate::yaml::Node;
 use crate::yaml::scalar::{to_bool, to_u32};
@@ -33,8 +34,12 @@ impl Scalar for u32 {
     }
 }
 
-fn missing(key: &str, context: &Context) -> LoadError {
-    LoadError::structure(format!("Item has no mapping for key '{key}'"), context)
+fn missing(item: Node<'_>, key: &str, context: &Context) -> LoadError {
+    let present = item.map().into_iter().flatten().filter_map(|(key, _)| key.scalar());
+    LoadError {
+        hint: hints::of_missing_key(key, present),
+        ..LoadError::structure(format!("Item has no mapping for key '{key}'"), context)
+    }
 }
 
 fn scalar<T: Scalar>(value: Node<'_>, key: &str, context: &Context) -> Decoded<T> {
@@ -52,7 +57,7 @@ fn scalar<T: Scalar>(value: Node<'_>, key: &str, context: &Context) -> Decoded<T
 
 /// The scalar of a key that must be there.
 pub(super) fn required<T: Scalar>(item: Node<'_>, key: &str, context: &Context) -> Decoded<T> {
-    scalar(item.get(key).ok_or_else(|| missing(key, context))?, key, context)
+    scalar(item.get(key).ok_or_else(|| missing(item, key, context))?, key, context)
 }
 
 /// The scalar of a key that may be missing, but not empty.
@@ -94,7 +99,7 @@ fn texts<C: FromIterator<String>>(value: Node<'_>, key: &str, context: &Context)
 
 /// The `items` of a list.
 pub(super) fn items(item: Node<'_>, context: &Context) -> Decoded<Vec<String>> {
-    texts(item.get("items").ok_or_else(|| missing("items", context))?, "items", context)
+    texts(item.get("items").ok_or_else(|| missing(item, "items", context))?, "items", context)
 }
 
 /// The `tags` of a rule; none if the key is missing.
@@ -224,7 +229,7 @@ pub(super) fn exceptions(
         let fields = match exception.get("fields") {
             Some(fields) => entry(fields, "fields", &context)?,
             None if append => Entry::default(),
-            None => return Err(missing("fields", &context)),
+            None => return Err(missing(exception, "fields", &context)),
         };
         let comps = match exception.get("comps") {
             Some(comps) => entry(comps, "comps", &context)?,
@@ -248,12 +253,17 @@ pub(super) fn exceptions(
     Ok(out)
 }
 
-fn exception_values(values: Node<'_>, context: &Context) -> Decoded<Vec<Entry>> {
+fn exception_values(values: Node<'_>, context: &Context) -> Decoded<Vec<ExceptionValue>> {
     let context = context.at(values, ItemType::ExceptionValues, "");
     let Some(values) = values.sequence() else {
         return Err(LoadError::structure("Rule exception values must be a sequence", &context));
     };
-    values.map(|v| entry(v, "", &context.at(v, ItemType::ExceptionValue, ""))).collect()
+    values
+        .map(|value| {
+            let context = context.at(value, ItemType::ExceptionValue, "");
+            Ok(ExceptionValue { entry: entry(value, "", &context)?, context })
+        })
+        .collect()
 }
 
 /// A scalar or lists of scalars; anything else is as if it was not there.

@@ -1,11 +1,13 @@
 //! [`Definitions`]: the lists, macros and rules of all files as they stand after redefinition,
 //! appending and replacing. Texts only; nothing is parsed here but exceptions' fields.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::context::Context;
 use super::exceptions::Exception;
+use super::lists::words;
 use super::result::{LoadError, LoadResult, WarningCode};
+use super::trace::SourceText;
 use super::version::Version;
 use super::{ENGINE_VERSION, Sources};
 use crate::priority::Priority;
@@ -26,7 +28,7 @@ pub(super) struct Macro {
     pub(super) condition_context: Context,
     pub(super) order: Order,
     pub(super) name: String,
-    pub(super) condition: String,
+    pub(super) condition: SourceText,
 }
 
 /// A rule.
@@ -36,7 +38,7 @@ pub(super) struct Rule {
     pub(super) condition_context: Context,
     pub(super) output_context: Context,
     pub(super) name: String,
-    pub(super) condition: String,
+    pub(super) condition: SourceText,
     pub(super) output: String,
     pub(super) description: String,
     pub(super) source: String,
@@ -59,7 +61,7 @@ pub(super) struct RuleUpdate {
     pub(super) name: String,
     /// Compared with the rule's source if it is not empty.
     pub(super) source: String,
-    pub(super) condition: Option<String>,
+    pub(super) condition: Option<SourceText>,
     pub(super) output: Option<String>,
     pub(super) description: Option<String>,
     pub(super) tags: Option<BTreeSet<String>>,
@@ -168,6 +170,21 @@ impl<T> Named<T> {
     }
 }
 
+/// Names of definitions that are left out because they are wrong.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Broken {
+    /// Conditions name lists and macros in the same way.
+    pub(super) words: HashSet<String>,
+    pub(super) rules: HashSet<String>,
+}
+
+impl Broken {
+    /// Whether a condition names something broken, so that its errors may only be consequences.
+    pub(super) fn is_named_in(&self, condition: &str) -> bool {
+        !self.words.is_empty() && words(condition).any(|word| self.words.contains(word))
+    }
+}
+
 /// All definitions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Definitions {
@@ -177,6 +194,8 @@ pub(super) struct Definitions {
     /// The highest that a file asks for.
     pub(super) engine_version: Version,
     pub(super) plugins: Vec<PluginRequirement>,
+    /// What was left out because it is wrong, see [`super::Loader::report_all_errors`].
+    pub(super) broken: Broken,
     /// How many items were defined or changed so far.
     items: usize,
 }
@@ -247,6 +266,7 @@ impl Definitions {
     pub(super) fn define_list(&mut self, mut list: List) {
         list.order = self.define(self.lists.get(&list.name).map(|l| l.order));
         let name = list.name.clone();
+        self.broken.words.remove(&name);
         self.lists.set(&name, list);
     }
 
@@ -264,6 +284,7 @@ impl Definitions {
     pub(super) fn define_macro(&mut self, mut definition: Macro) {
         definition.order = self.define(self.macros.get(&definition.name).map(|m| m.order));
         let name = definition.name.clone();
+        self.broken.words.remove(&name);
         self.macros.set(&name, definition);
     }
 
@@ -272,7 +293,7 @@ impl Definitions {
         let Some(before) = self.macros.get_mut(&definition.name) else {
             return Err(LoadError::definition(NO_MACRO, &definition.context));
         };
-        append_text(&mut before.condition, &definition.condition);
+        before.condition.append(definition.condition);
         before.order.last = now;
         self.next_item();
         Ok(())
@@ -324,6 +345,7 @@ impl Definitions {
             exception.validate(sources.catalogue(&rule.source))?;
         }
         let name = rule.name.clone();
+        self.broken.rules.remove(&name);
         self.rules.set(&name, rule);
         self.next_item();
         Ok(())
@@ -356,11 +378,12 @@ impl Definitions {
             NO_RULE_TO_APPEND,
             "Appended rule must have exceptions or condition property",
         )?;
-        for (text, more) in [
-            (&mut rule.condition, &update.condition),
-            (&mut rule.output, &update.output),
-            (&mut rule.description, &update.description),
-        ] {
+        if let Some(more) = update.condition {
+            rule.condition.append(more);
+        }
+        for (text, more) in
+            [(&mut rule.output, &update.output), (&mut rule.description, &update.description)]
+        {
             if let Some(more) = more.as_deref().filter(|t| !t.is_empty()) {
                 append_text(text, more);
             }
@@ -443,7 +466,7 @@ impl Definitions {
     }
 }
 
-/// Appended conditions, outputs and descriptions follow after a blank; nothing else is put between.
+/// Appended outputs and descriptions follow after a blank; nothing else is put between.
 fn append_text(text: &mut String, more: &str) {
     text.push(' ');
     text.push_str(more);

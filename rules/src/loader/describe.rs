@@ -79,7 +79,7 @@ impl Known<'_> {
         definition: &definitions::Rule,
         catalogue: &mut dyn Catalogue,
     ) -> Value {
-        let written = self.written(&definition.condition);
+        let written = self.written(definition.condition.as_str());
         let compiled = details(&rule.condition, &self.macros, &self.lists);
         let fields = rule.extra_fields.iter().map(|extra| extra.text.as_str());
         let fields: Vec<&str> = fields.chain(rule.template.fields()).collect();
@@ -120,7 +120,7 @@ impl Known<'_> {
         json!({
             "info": {
                 "name": rule.name,
-                "condition": definition.condition,
+                "condition": definition.condition.as_str(),
                 "description": rule.description,
                 "output": definition.output,
                 "enabled": definition.enabled,
@@ -140,13 +140,13 @@ impl Known<'_> {
         compiled: &compile::Macro,
         sources: &mut Sources<'_, '_>,
     ) -> Value {
-        let written = self.written(&definition.condition);
+        let written = self.written(definition.condition.as_str());
         let details = details(&compiled.condition, &self.macros, &self.lists);
         // A macro has no source; Falco takes it for one of system calls.
         let catalogue = sources.catalogue(SYSCALL_SOURCE);
         let events = catalogue.map(|c| event_names(&compiled.condition, c)).unwrap_or_default();
         json!({
-            "info": { "name": definition.name, "condition": definition.condition },
+            "info": { "name": definition.name, "condition": definition.condition.as_str() },
             "details": {
                 "used": compiled.used,
                 "macros": written.macros,

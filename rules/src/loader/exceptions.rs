@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::context::Context;
+use super::definitions::Rule;
 use super::lists::quote;
 use super::result::LoadError;
+use super::trace::SourceText;
 use crate::ast::NodeKind;
 use crate::catalogue::Catalogue;
 use crate::check::check;
@@ -48,7 +50,14 @@ pub(super) struct Exception {
     pub(super) name: String,
     pub(super) fields: Entry,
     pub(super) comps: Entry,
-    pub(super) values: Vec<Entry>,
+    pub(super) values: Vec<ExceptionValue>,
+}
+
+/// One value of an exception.
+#[derive(Clone, Debug)]
+pub(super) struct ExceptionValue {
+    pub(super) context: Context,
+    pub(super) entry: Entry,
 }
 
 impl Exception {
@@ -113,34 +122,44 @@ impl Exception {
         }
     }
 
-    /// What it adds to the condition behind ` and not `; empty if it has no values.
-    fn condition(&self) -> Result<String, LoadError> {
-        match (&self.fields, &self.comps) {
-            (Entry::List(fields), Entry::List(comps)) => {
-                let tuple = |values: &Entry| match values {
-                    Entry::List(values) if values.len() == fields.len() => {
-                        Ok(tuple_condition(fields, comps, values))
-                    }
-                    _ => Err(self.error("Fields and values lists must have equal length")),
-                };
-                let tuples = self.values.iter().map(tuple).collect::<Result<Vec<_>, _>>()?;
-                Ok(match tuples.is_empty() {
-                    true => String::new(),
-                    false => format!("({})", tuples.join(" or ")),
-                })
+    /// Adds ` and not …` to a condition, if it has values.
+    fn add_to(&self, condition: &mut SourceText) -> Result<(), LoadError> {
+        let tuples = matches!((&self.fields, &self.comps), (Entry::List(_), Entry::List(_)));
+        let (joined, closed) = if tuples { (" or ", ")") } else { (", ", "))") };
+        let values = self.values.iter().map(|value| self.value(value));
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        if values.is_empty() {
+            return Ok(());
+        }
+        condition.push(" and not (", &self.context);
+        if !tuples {
+            let comparison = format!("{} {} (", self.fields.text(), self.comps.text());
+            condition.push(&comparison, &self.context);
+        }
+        for (i, (text, value)) in values.iter().zip(&self.values).enumerate() {
+            if i > 0 {
+                condition.push(joined, &value.context);
             }
-            (field, comp) => {
-                let value = |value: &Entry| match value {
-                    Entry::Text(value) => Ok(quote(value).into_owned()),
-                    Entry::List(_) => {
-                        Err(self.error("Expected values array to contain a list of strings"))
-                    }
-                };
-                let values = self.values.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-                Ok(match values.is_empty() {
-                    true => String::new(),
-                    false => format!("({} {} ({}))", field.text(), comp.text(), values.join(", ")),
-                })
+            condition.push(text, &value.context);
+        }
+        condition.push(closed, &self.context);
+        Ok(())
+    }
+
+    /// The text of one value: a tuple's comparisons, or an item.
+    fn value(&self, ExceptionValue { entry, .. }: &ExceptionValue) -> Result<String, LoadError> {
+        match (&self.fields, &self.comps, entry) {
+            (Entry::List(fields), Entry::List(comps), Entry::List(values))
+                if values.len() == fields.len() =>
+            {
+                Ok(tuple_condition(fields, comps, values))
+            }
+            (Entry::List(_), Entry::List(_), _) => {
+                Err(self.error("Fields and values lists must have equal length"))
+            }
+            (_, _, Entry::Text(value)) => Ok(quote(value).into_owned()),
+            (_, _, Entry::List(_)) => {
+                Err(self.error("Expected values array to contain a list of strings"))
             }
         }
     }
@@ -152,15 +171,14 @@ impl Exception {
 
 /// The condition of a rule with exceptions, as text: lists and macros in it are resolved later. Put
 /// together as Falco does it, missing quotes included, because rule authors rely on it.
-pub(super) fn apply(condition: &str, exceptions: &[Exception]) -> Result<String, LoadError> {
-    let mut out = format!("({condition})");
-    for exception in exceptions {
-        let exception = exception.condition()?;
-        if !exception.is_empty() {
-            out.push_str(" and not ");
-            out.push_str(&exception);
-        }
+pub(super) fn apply(rule: &Rule) -> Result<SourceText, LoadError> {
+    let mut out = rule.condition.clone();
+    if rule.exceptions.is_empty() {
+        return Ok(out);
     }
+    out.prepend("(");
+    out.push(")", &rule.condition_context);
+    rule.exceptions.iter().try_for_each(|exception| exception.add_to(&mut out))?;
     Ok(out)
 }
 

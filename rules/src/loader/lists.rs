@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::definitions::Definitions;
 use super::result::LoadError;
+use super::trace::{Layer, Stretch};
 
 /// A list with the lists in it resolved.
 #[derive(Clone, Debug)]
@@ -59,6 +60,11 @@ fn is_blank(c: char) -> bool {
 
 fn is_delimiter(c: char) -> bool {
     is_blank(c) || matches!(c, '(' | ')' | ',' | '=')
+}
+
+/// The words of a condition between delimiters: each may be the name of a list.
+pub(super) fn words(condition: &str) -> impl Iterator<Item = &str> {
+    condition.split(is_delimiter).filter(|word| !word.is_empty())
 }
 
 impl Lists {
@@ -124,22 +130,23 @@ impl Lists {
 
     /// The lists whose names are words of `text`.
     fn words<'a>(&'a self, text: &'a str) -> impl Iterator<Item = usize> + 'a {
-        text.split(is_delimiter).filter_map(|word| self.index.get(word).copied())
+        words(text).filter_map(|word| self.index.get(word).copied())
     }
 
     /// Puts the items of lists into a condition, list by list in order, and marks those that it
-    /// names as used.
+    /// names as used. Returns the text and what each list changed.
     ///
     /// # Errors
     /// A message, if that makes it, or all conditions so far, too long.
-    pub(super) fn substitute<'c>(&mut self, condition: &'c str) -> Result<Cow<'c, str>, String> {
+    pub(super) fn substitute(&mut self, condition: &str) -> Result<(String, Vec<Layer>), String> {
         let left = MAX_CONDITIONS.saturating_sub(self.substituted);
-        let mut text = Cow::Borrowed(condition);
+        let mut text = condition.to_owned();
+        let mut layers = Vec::new();
         let mut wanted: BTreeSet<usize> = self.words(condition).collect();
         wanted.extend(&self.odd);
         while let Some(i) = wanted.pop_first() {
             let Some(list) = self.lists.get_mut(i) else { continue };
-            let Some(new) = replace(&text, &list.name, &list.text) else { continue };
+            let Some((new, layer)) = replace(&text, &list.name, &list.text) else { continue };
             list.used = true;
             if new.len() > MAX_CONDITION.min(left) {
                 return Err(format!(
@@ -149,18 +156,20 @@ impl Lists {
             }
             // Only lists that come later get a chance in what was put in.
             wanted.extend(list.mentions.iter().filter(|&&mentioned| mentioned > i));
-            text = Cow::Owned(new);
+            text = new;
+            layers.push(layer);
         }
         self.substituted = self.substituted.saturating_add(text.len());
-        Ok(text)
+        Ok((text, layers))
     }
 }
 
 /// Replaces every delimited `name` in `text` by `items`, with one blank before and behind. An empty
 /// list takes one comma with it. None if there is none; stops early beyond
 /// [`MAX_CONDITION`].
-fn replace(text: &str, name: &str, items: &str) -> Option<String> {
+fn replace(text: &str, name: &str, items: &str) -> Option<(String, Layer)> {
     let mut out = String::new();
+    let mut layer = Layer::new();
     let mut found = false;
     let mut rest = text;
     let mut from = 0;
@@ -173,6 +182,10 @@ fn replace(text: &str, name: &str, items: &str) -> Option<String> {
             continue;
         }
         found = true;
+        // `rest` is an end of `text`, so this is where it begins.
+        let from_text = text.len() - rest.len();
+        layer.push(Stretch { start: out.len(), from: from_text, kept: true });
+        layer.push(Stretch { start: 0, from: from_text + at, kept: false });
         out.push_str(head);
         out.truncate(out.trim_end_matches(is_blank).len());
         rest = tail.trim_start_matches(is_blank);
@@ -190,14 +203,18 @@ fn replace(text: &str, name: &str, items: &str) -> Option<String> {
         } else {
             out.push(' ');
         }
+        if let Some(items) = layer.last_mut() {
+            items.start = out.len();
+        }
         out.push_str(items);
         out.push(' ');
         if out.len() > MAX_CONDITION {
             break;
         }
     }
+    layer.push(Stretch { start: out.len(), from: text.len() - rest.len(), kept: true });
     out.push_str(rest);
-    found.then_some(out)
+    found.then_some((out, layer))
 }
 
 #[cfg(test)]
@@ -215,7 +232,8 @@ mod tests {
             ("a = \"see l here\"", "a = \"see x, y here\""),
         ];
         for (text, expected) in cases {
-            assert_eq!(replace(text, "l", "x, y").unwrap_or(text.into()), expected);
+            let replaced = replace(text, "l", "x, y").map(|(text, _)| text);
+            assert_eq!(replaced.unwrap_or(text.into()), expected);
         }
     }
 
@@ -228,7 +246,7 @@ mod tests {
             ("a in (b, l, c)", "a in (b  , c)"),
         ];
         for (text, expected) in cases {
-            assert_eq!(replace(text, "l", "").as_deref(), Some(expected));
+            assert_eq!(replace(text, "l", "").unwrap().0, expected);
         }
     }
 }

@@ -11,12 +11,14 @@ mod decode;
 mod definitions;
 mod describe;
 mod exceptions;
+mod hints;
 mod lists;
 pub mod macros;
 mod read;
 mod requirements;
 mod result;
 mod select;
+mod trace;
 mod version;
 
 use std::collections::BTreeSet;
@@ -29,13 +31,13 @@ use crate::priority::Priority;
 use crate::ruleset::{Ruleset, RulesetBuilder};
 use crate::schema;
 use crate::template::Template;
-use crate::yaml::{Documents, Node};
+use crate::yaml::{self, Documents, Node};
 use compile::{Compiled, compile};
 use context::{Context, File};
 use definitions::Definitions;
 use read::Reader;
 use result::LoadError;
-pub use result::{ErrorCode, LoadResult, WarningCode};
+pub use result::{ErrorCode, Finding, LoadResult, Severity, WarningCode};
 pub use select::Selection;
 
 /// Version of the rule language that this loader implements; Falco's `required_engine_version` is
@@ -184,6 +186,8 @@ impl Sources<'_, '_> {
 #[derive(Debug)]
 pub struct Loader {
     options: LoaderOptions,
+    /// Whether loading goes on behind an error, to find the others.
+    all_errors: bool,
     definitions: Definitions,
     compiled: Compiled,
 }
@@ -191,7 +195,19 @@ pub struct Loader {
 impl Loader {
     /// Nothing loaded.
     pub fn new(options: LoaderOptions) -> Self {
-        Loader { options, definitions: Definitions::default(), compiled: Compiled::default() }
+        Loader {
+            options,
+            all_errors: false,
+            definitions: Definitions::default(),
+            compiled: Compiled::default(),
+        }
+    }
+
+    /// Makes [`Loader::load`] report every broken item instead of stopping at the first, as Falco
+    /// does. Broken items are left out and the others still checked; what only fails because
+    /// something that it names is broken is left out too, but not reported.
+    pub fn report_all_errors(&mut self) {
+        self.all_errors = true;
     }
 
     /// Loads a file's `content` on top of what was loaded before. `name` is what messages call it.
@@ -200,11 +216,13 @@ impl Loader {
     /// that came before the error are kept: Falco stops at the first bad file.
     pub fn load(&mut self, name: &str, content: &[u8], sources: &mut [Source<'_>]) -> LoadResult {
         let mut result = LoadResult::new(name);
-        let content = String::from_utf8_lossy(content).into_owned();
+        let content = yaml::decode(content).into_owned();
         let file = Context::file(Arc::new(File { name: name.into(), content }));
-        if let Err(error) = self.read_and_compile(&file, &mut Sources(sources), &mut result) {
+        let sources = &mut Sources(sources);
+        if let Err(error) = self.read_and_compile(&file, sources, &mut result) {
             result.fail(error);
         }
+        hints::add(&mut result, &self.definitions, sources);
         result
     }
 
@@ -222,11 +240,16 @@ impl Loader {
             let schema = schema::rules_file();
             result.set_schema_findings(roots.iter().flat_map(|&r| schema.validate(r)).collect());
         }
-        let mut reader = Reader { definitions: &mut self.definitions, sources, result };
+        let all_errors = self.all_errors;
+        let definitions = &mut self.definitions;
+        let mut reader = Reader { definitions, sources, result, all_errors };
         for root in roots {
-            reader.document(root, file)?;
+            match reader.document(root, file) {
+                Err(error) if all_errors => reader.result.fail(error),
+                other => other?,
+            }
         }
-        self.compiled = compile(&self.definitions, &self.options, sources, result)?;
+        self.compiled = compile(&mut self.definitions, &self.options, all_errors, sources, result)?;
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use super::context::{Context, ItemType};
 use super::decode::{self, Overrides};
 use super::definitions::{Definitions, List, Macro, Order, PluginVersion, Rule, RuleUpdate};
 use super::result::{LoadError, LoadResult, WarningCode};
+use super::trace::SourceText;
 use super::version::Version;
 use super::{SYSCALL_SOURCE, Sources};
 use crate::parser;
@@ -36,6 +37,29 @@ const RULE_KEYS: &[&str] = &[
     "override",
     "append",
 ];
+/// Every key of every kind of item, for hints.
+pub(super) const KEYS: &[&str] = &[
+    "rule",
+    "macro",
+    "list",
+    "condition",
+    "items",
+    "output",
+    "desc",
+    "priority",
+    "source",
+    "enabled",
+    "capture",
+    "capture_duration",
+    "warn_evttypes",
+    "skip-if-unknown-filter",
+    "tags",
+    "exceptions",
+    "override",
+    "append",
+    "required_engine_version",
+    "required_plugin_versions",
+];
 const RULE_APPEND: &[&str] = &["condition", "output", "desc", "tags", "exceptions"];
 const RULE_REPLACE: &[&str] = &[
     "condition",
@@ -58,6 +82,8 @@ pub(super) struct Reader<'r, 's, 'c> {
     pub(super) definitions: &'r mut Definitions,
     pub(super) sources: &'r mut Sources<'s, 'c>,
     pub(super) result: &'r mut LoadResult,
+    /// Whether to go on behind an item that is wrong.
+    pub(super) all_errors: bool,
 }
 
 impl Reader<'_, '_, '_> {
@@ -73,7 +99,28 @@ impl Reader<'_, '_, '_> {
             };
             return Err(LoadError::structure(message, file));
         };
-        items.filter(|item| !item.is_null()).try_for_each(|item| self.item(item, file))
+        items.filter(|item| !item.is_null()).try_for_each(|item| match self.item(item, file) {
+            Err(error) if self.all_errors => {
+                self.leave_out(item, error);
+                Ok(())
+            }
+            other => other,
+        })
+    }
+
+    /// Reports an item's error, unless it changes something that is broken already, and remembers
+    /// that what the item defines is broken.
+    fn leave_out(&mut self, item: Node<'_>, error: LoadError) {
+        let named = |key| item.get(key).and_then(|name| name.scalar()).map(str::to_owned);
+        let broken = &mut self.definitions.broken;
+        let new = match (named("list").or_else(|| named("macro")), named("rule")) {
+            (Some(name), _) => broken.words.insert(name),
+            (None, Some(name)) => broken.rules.insert(name),
+            (None, None) => true,
+        };
+        if new || !error.is_about_missing_definition() {
+            self.result.fail(error);
+        }
     }
 
     fn item(&mut self, item: Node<'_>, file: &Context) -> Read {
@@ -230,6 +277,7 @@ impl Reader<'_, '_, '_> {
         }
         let condition = decode::required(item, "condition", &context)?;
         let condition_context = at_key(item, "condition", ItemType::MacroCondition, "", &context);
+        let condition = SourceText::scalar(condition, &condition_context);
         let append = self.append_flag(item, &context)?;
         let overrides = self.overrides(item, append, &["condition"], &["condition"], &context)?;
         let definition = Macro {
@@ -261,7 +309,8 @@ impl Reader<'_, '_, '_> {
         } else if append {
             let mut update = RuleUpdate::new(&context, &name);
             update.source = source;
-            update.condition = decode::optional(item, "condition", &context)?;
+            update.condition = decode::optional(item, "condition", &context)?
+                .map(|text| rule_condition(item, text, &context));
             if item.get("exceptions").is_some() {
                 update.exceptions = Some(decode::exceptions(item, true, &context, self.result)?);
             }
@@ -298,7 +347,7 @@ impl Reader<'_, '_, '_> {
             condition_context: at_key(item, "condition", ItemType::RuleCondition, "", context),
             output_context: at_key(item, "output", ItemType::RuleOutput, "", context),
             name,
-            condition,
+            condition: rule_condition(item, condition, context),
             output: output.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']).into(),
             description,
             source: source.unwrap_or_else(|| SYSCALL_SOURCE.into()),
@@ -331,7 +380,8 @@ impl Reader<'_, '_, '_> {
             let mut update = RuleUpdate::new(context, name);
             if take("condition")? {
                 update.source = source.into();
-                update.condition = Some(decode::required(item, "condition", context)?);
+                let text = decode::required(item, "condition", context)?;
+                update.condition = Some(rule_condition(item, text, context));
             }
             if take("exceptions")? {
                 update.exceptions = Some(decode::exceptions(item, true, context, self.result)?);
@@ -352,7 +402,8 @@ impl Reader<'_, '_, '_> {
             let mut update = RuleUpdate::new(context, name);
             if take("condition")? {
                 update.source = source.into();
-                update.condition = Some(decode::required(item, "condition", context)?);
+                let text = decode::required(item, "condition", context)?;
+                update.condition = Some(rule_condition(item, text, context));
             }
             if take("exceptions")? {
                 update.exceptions = Some(decode::exceptions(item, false, context, self.result)?);
@@ -433,6 +484,12 @@ fn at_key(
         Some(value) => context.at(value, item_type, item_name),
         None => context.clone(),
     }
+}
+
+/// The condition of a rule with its place.
+fn rule_condition(item: Node<'_>, text: String, context: &Context) -> SourceText {
+    let place = at_key(item, "condition", ItemType::RuleCondition, "", context);
+    SourceText::scalar(text, &place)
 }
 
 fn priority(item: Node<'_>, context: &Context) -> Read<Priority> {

@@ -1,10 +1,10 @@
 //! [`LoadResult`]: what loading a file found, as JSON and as text.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::context::Context;
+use super::context::{Context, Spot};
 
 /// Why a file is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,16 +187,23 @@ pub(super) struct LoadError {
     pub(super) code: ErrorCode,
     pub(super) message: String,
     pub(super) context: Context,
+    /// The word that was probably meant, as a sentence.
+    pub(super) hint: Option<String>,
 }
 
 impl LoadError {
     pub(super) fn new(code: ErrorCode, message: impl Into<String>, context: &Context) -> Self {
-        LoadError { code, message: message.into(), context: context.clone() }
+        LoadError { code, message: message.into(), context: context.clone(), hint: None }
     }
 
     /// The file's structure is wrong.
     pub(super) fn structure(message: impl Into<String>, context: &Context) -> Self {
         Self::new(ErrorCode::YamlValidate, message, context)
+    }
+
+    /// Whether it says that something was not defined before.
+    pub(super) fn is_about_missing_definition(&self) -> bool {
+        self.message.ends_with("by that name already exists")
     }
 
     /// A definition is wrong.
@@ -212,6 +219,8 @@ struct Warning {
     context: Context,
     /// The field that should not be used any more, if that is the matter.
     deprecated_field: Option<&'static str>,
+    /// As in [`LoadError::hint`].
+    hint: Option<String>,
 }
 
 impl Warning {
@@ -242,17 +251,132 @@ pub struct LoadResult {
     name: String,
     /// What the check against the rule schema found; None if it did not run.
     schema_findings: Option<Vec<String>>,
-    error: Option<LoadError>,
+    errors: Vec<LoadError>,
     warnings: Vec<Warning>,
+    /// Suspicions that Falco does not have.
+    notes: Vec<Note>,
+}
+
+/// A suspicion that Falco does not have, with its place.
+#[derive(Clone, Debug)]
+struct Note {
+    message: String,
+    context: Context,
+}
+
+/// How bad a [`Finding`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The file is refused.
+    Error,
+    /// Falco warns of it.
+    Warning,
+    /// Only we point it out.
+    Note,
+}
+
+/// Something found in a file, for people and tools that show files: unlike in Falco's own report,
+/// the position is that of the very token in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Falco's code, `LOAD_…`; `NOTE` if it is ours.
+    pub code: &'static str,
+    /// One line on what the code means.
+    pub summary: String,
+    /// Falco's message.
+    pub message: String,
+    /// What was probably meant: `did you mean 'proc.name'?`.
+    pub hint: Option<String>,
+    /// The file, as [`super::Loader::load`] was told to call it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// Offset in bytes from the beginning of the file (as UTF-8).
+    pub offset: usize,
+    /// Kind (`rule`, `macro`, `list`, …) and name of the definition that it is in, if it is in one.
+    pub item: Option<(&'static str, String)>,
+    /// The line of the file and a caret below the token.
+    pub excerpt: String,
+}
+
+impl Finding {
+    fn new(
+        severity: Severity,
+        code: &'static str,
+        summary: String,
+        message: &str,
+        context: &Context,
+    ) -> Self {
+        let Spot { file, offset, line, column, excerpt } = context.spot();
+        Finding {
+            severity,
+            code,
+            summary,
+            message: message.to_owned(),
+            hint: None,
+            file,
+            line,
+            column,
+            offset,
+            item: context.item(),
+            excerpt,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    /// Several lines, ending in a newline: message, place, the line with its caret, and the hint.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} ({}): {}", self.code, self.summary, self.message)?;
+        writeln!(f, "  --> {}:{}:{}", self.file, self.line, self.column)?;
+        for line in self.excerpt.lines() {
+            writeln!(f, "  | {line}")?;
+        }
+        match &self.hint {
+            Some(hint) => writeln!(f, "  = {hint}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl LoadResult {
     pub(super) fn new(name: &str) -> Self {
-        LoadResult { name: name.into(), schema_findings: None, error: None, warnings: Vec::new() }
+        LoadResult {
+            name: name.into(),
+            schema_findings: None,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     pub(super) fn fail(&mut self, error: LoadError) {
-        self.error = Some(error);
+        self.errors.push(error);
+    }
+
+    pub(super) fn note(&mut self, message: String, context: Context) {
+        self.notes.push(Note { message, context });
+    }
+
+    pub(super) fn errors(&self) -> &[LoadError] {
+        &self.errors
+    }
+
+    pub(super) fn set_warning_hint(&mut self, warning: usize, hint: String) {
+        if let Some(warning) = self.warnings.get_mut(warning) {
+            warning.hint = Some(hint);
+        }
+    }
+
+    pub(super) fn set_hint(&mut self, error: usize, hint: String) {
+        if let Some(error) = self.errors.get_mut(error) {
+            error.hint = Some(hint);
+        }
     }
 
     pub(super) fn warn(
@@ -267,6 +391,7 @@ impl LoadResult {
             message: message.into(),
             context,
             deprecated_field: None,
+            hint: None,
         });
     }
 
@@ -288,7 +413,7 @@ impl LoadResult {
 
     /// Whether the file was taken.
     pub fn successful(&self) -> bool {
-        self.error.is_none()
+        self.errors.is_empty()
     }
 
     /// Whether there is anything to warn about.
@@ -296,9 +421,30 @@ impl LoadResult {
         !self.warnings.is_empty()
     }
 
-    /// Code and message of the error. Loading stops at the first one.
+    /// Code and message of the first error; the only one, unless
+    /// [`super::Loader::report_all_errors`] was called.
     pub fn error(&self) -> Option<(ErrorCode, &str)> {
-        self.error.as_ref().map(|e| (e.code, e.message.as_str()))
+        self.errors.first().map(|e| (e.code, e.message.as_str()))
+    }
+
+    /// Everything that was found: errors, warnings, then notes, each in the order of discovery.
+    pub fn findings(&self) -> Vec<Finding> {
+        let errors = self.errors.iter().map(|e| {
+            let summary = e.code.summary().to_owned();
+            let (code, message) = (e.code.code(), &e.message);
+            let finding = Finding::new(Severity::Error, code, summary, message, &e.context);
+            Finding { hint: e.hint.clone(), ..finding }
+        });
+        let warnings = self.warnings.iter().map(|w| {
+            let (code, message) = (w.code.code(), &w.message);
+            let finding = Finding::new(Severity::Warning, code, w.summary(), message, &w.context);
+            Finding { hint: w.hint.clone(), ..finding }
+        });
+        let notes = self.notes.iter().map(|n| {
+            let summary = "Suspicion".to_owned();
+            Finding::new(Severity::Note, "NOTE", summary, &n.message, &n.context)
+        });
+        errors.chain(warnings).chain(notes).collect()
     }
 
     /// Codes and messages of the warnings.
@@ -318,7 +464,7 @@ impl LoadResult {
     /// As Falco's `--validate` prints it with `json_output`.
     pub fn to_json(&self) -> Value {
         let errors: Vec<Value> = self
-            .error
+            .errors
             .iter()
             .map(|e| {
                 json!({
@@ -371,7 +517,7 @@ impl LoadResult {
         };
         section("schema warnings", self.schema_findings.clone().unwrap_or_default());
         let error = |e: &LoadError| format!("{} ({})", e.code.code(), e.code.summary());
-        section("errors", self.error.iter().map(error).collect());
+        section("errors", self.errors.iter().map(error).collect());
         let warning = |w: &Warning| format!("{} ({})", w.code.code(), w.summary());
         section("warnings", self.warnings.iter().map(warning).collect());
     }
@@ -384,8 +530,10 @@ impl LoadResult {
             }
             out.push_str(RULE);
         }
-        if let Some(e) = &self.error {
-            out.push_str("\n1 Errors:\n");
+        if !self.errors.is_empty() {
+            let _ = writeln!(out, "\n{} Errors:", self.errors.len());
+        }
+        for e in &self.errors {
             finding(&e.context, e.code.code(), e.code.summary(), &e.message, out);
         }
         if !self.warnings.is_empty() {
@@ -396,16 +544,12 @@ impl LoadResult {
         }
     }
 
-    /// The error for a person at a terminal: message, place in the file, a caret under the very
-    /// token (Falco's own caret often misses it in conditions). Empty if there is no error.
+    /// Errors and notes for a person at a terminal: message, place in the file, a caret under the
+    /// very token (Falco's own caret often misses it in conditions), and what was probably meant.
+    /// Empty if there is nothing to explain. Warnings are left to [`LoadResult::findings`].
     pub fn explain(&self) -> String {
-        let Some(LoadError { code, message, context }) = &self.error else { return String::new() };
-        let mut out = format!("{} ({}): {message}\n  --> ", code.code(), code.summary());
-        for (i, line) in context.pointer().lines().enumerate() {
-            let indent = if i == 0 { "" } else { "  | " };
-            let _ = writeln!(out, "{indent}{line}");
-        }
-        out
+        let findings = self.findings().into_iter().filter(|f| f.severity != Severity::Warning);
+        findings.map(|finding| finding.to_string()).collect()
     }
 }
 

@@ -6,11 +6,16 @@
 //! Positions are byte offsets, lines and columns from 0.
 
 mod cursor;
+mod encoding;
 mod parser;
 mod position;
 pub mod scalar;
 mod scalars;
 mod scanner;
+mod source;
+
+pub use encoding::decode;
+pub use source::source_offset;
 
 /// How deep collections may nest.
 pub const MAX_DEPTH: usize = 500;

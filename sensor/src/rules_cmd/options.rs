@@ -25,6 +25,12 @@ pub enum RulesCommand {
     /// Run rule tests: events in, alerts compared
     #[command(after_help = TEST_HELP)]
     Test(TestOptions),
+    /// Check rules files: all errors and warnings, each with its place
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckOptions),
+    /// Explain a rule: its condition in full, events, fields, needed state and cost
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(ExplainOptions),
 }
 
 /// `falco rules test`.
@@ -74,3 +80,72 @@ An event is `spawn` (clone and execve), `exec`, `exit` or any event of `falco --
 parameters by name; those left out get sensible values. `capture: file.scap` replaces processes and
 events. `expect_only: [Rule]` ignores the alerts of all other rules. All rules are tried on every
 event (rule_matching: all). Exit code 1 if a test fails.";
+
+/// `falco rules check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckOptions {
+    /// Rules files, or directories with *.yaml files; each builds on those before it
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// How findings are printed
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: CheckFormat,
+
+    /// Fail on warnings, too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For reading, with the line and a caret.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For code review tools (SARIF 2.1.0).
+    Sarif,
+}
+
+const CHECK_HELP: &str = "\
+Examples:
+  falco rules check my_rules.yaml
+  falco rules check falco_rules.yaml rules.d --strict
+  falco rules check rules --format sarif > falco.sarif     for GitHub's and GitLab's code scanning
+
+All errors are told at once, each with its place:
+
+  error[LOAD_ERR_COMPILE_CONDITION]: filter_check called with nonexistent field proc.nmae
+    --> my_rules.yaml:7:38 (rule 'Shell in a container')
+    |   condition: evt.type = execve and proc.nmae = bash
+    |                                    ^
+    = did you mean 'proc.name'?
+
+Exit code 0 if there are no errors (with --strict: no warnings either), else 1.";
+
+/// `falco rules explain`.
+#[derive(Debug, clap::Args)]
+pub struct ExplainOptions {
+    /// Name of the rule
+    #[arg(value_name = "RULE")]
+    pub rule: String,
+
+    /// Rules file or directory; may be repeated
+    #[arg(short = 'r', value_name = "PATH", required = true)]
+    pub rules: Vec<PathBuf>,
+
+    /// How it is printed
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: TestFormat,
+}
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  falco rules explain 'Read sensitive file untrusted' -r falco_rules.yaml
+  falco rules explain 'Terminal shell in container' -r rules.d --format json | jq .cost
+
+Tells of a rule: its condition with lists and macros written out, the events that it can match, the
+fields that it reads and how long what they say holds, the further system calls that must be seen
+for those fields to be right, and what its evaluation costs beside the other rules.";

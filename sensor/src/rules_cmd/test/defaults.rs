@@ -32,6 +32,9 @@ pub fn defaults(state: &State, tid: i64, code: EventCode, given: &Given) -> Vec<
         if let Some(value) = given.0.get(param.name) {
             return value.clone();
         }
+        if let Some(value) = of_program(code, param, given) {
+            return value;
+        }
         let of_process = thread.filter(|_| has_row(code)).and_then(|t| of_process(t, state, param));
         let usual = || thread.and_then(|t| of_call(t, state, code, at, param, given));
         of_process.or_else(usual).unwrap_or_else(|| zero(param.ty))
@@ -51,6 +54,26 @@ fn has_row(code: EventCode) -> bool {
             | E::SYSCALL_EXECVE_19_X
             | E::SYSCALL_EXECVEAT_X
     )
+}
+
+/// What follows from the program that a successful exec names.
+fn of_program(code: EventCode, param: &ParamInfo, given: &Given) -> Option<Vec<u8>> {
+    use EventCode as E;
+    let succeeds = given.int("res").unwrap_or(0) >= 0;
+    if !succeeds || !matches!(code, E::SYSCALL_EXECVE_19_X | E::SYSCALL_EXECVEAT_X) {
+        return None;
+    }
+    let path = given.0.get("trusted_exepath").or_else(|| given.0.get("exe"))?;
+    let path = falco_event::raw::until_nul(path);
+    match param.name {
+        "trusted_exepath" => Some(c_text(path)),
+        "comm" => {
+            let name = path.rsplit(|&b| b == b'/').next()?;
+            Some(c_text(name.get(..15).unwrap_or(name)))
+        }
+        "args" => Some(Vec::new()),
+        _ => None,
+    }
 }
 
 fn of_process(thread: &Thread, state: &State, param: &ParamInfo) -> Option<Vec<u8>> {
@@ -163,10 +186,8 @@ fn is_mapping(code: EventCode) -> bool {
 /// The fd that a call most likely works on: the latest one, for network calls the latest socket.
 fn used_fd(state: &State, thread: &Thread, code: EventCode) -> i64 {
     let latest = || state.fds(thread)?.iter().map(|(num, _)| num).max();
-    let found = match code.info().category {
-        falco_event::Category::Net => last_socket(state, thread),
-        _ => latest(),
-    };
+    let of_socket = code.info().id.starts_with("SOCKET_");
+    let found = if of_socket { last_socket(state, thread) } else { latest() };
     found.unwrap_or(-1)
 }
 

@@ -16,6 +16,7 @@ use falco_source::Source;
 use super::file::{Expected, Input, Named, Test};
 use super::reader::Problem;
 use super::source::Scripted;
+use super::why::why;
 use crate::engine::Engine;
 use crate::preamble;
 use crate::replay::{Matches, Replay};
@@ -44,8 +45,8 @@ pub enum Line {
     Same(Alert),
     /// Of the expected rule, but otherwise different: what, each in a sentence's words.
     Different(Alert, Vec<String>),
-    /// Expected and not raised: the rule.
-    Missing(String),
+    /// Expected and not raised: the rule, and why.
+    Missing(String, Vec<String>),
     /// Raised and not expected.
     Unexpected(Alert),
 }
@@ -94,6 +95,13 @@ pub fn judge(test: &Test, engine: &mut Engine, stop: &Stop) -> Result<Verdict, U
         alerts.retain(|alert| only.iter().any(|rule| rule.name == alert.rule));
     }
     let mut verdict = Verdict { lines: compare(&test.expect, alerts), events: Vec::new() };
+    for line in &mut verdict.lines {
+        let Line::Missing(name, reasons) = line else { continue };
+        let rule = engine.loader.rules().iter().find(|rule| rule.name == *name).cloned();
+        if let Some(rule) = rule {
+            *reasons = why(test, &rule, engine, stop).map_err(Unfit::Error)?;
+        }
+    }
     if !verdict.passed() && matches!(test.input, Input::Script(_)) {
         verdict.events = events(test, &mut engine.fields, stop).map_err(Unfit::Error)?;
     }
@@ -151,7 +159,10 @@ fn enable(test: &Test, engine: &mut Engine) -> Vec<String> {
 }
 
 /// Sends the events of a test through state and `program`, as a replay of a capture does.
-fn replay(
+///
+/// # Errors
+/// If they cannot be read.
+pub fn replay(
     test: &Test,
     engine: &Engine,
     program: &SourceRules,
@@ -259,7 +270,8 @@ fn compare(expect: &[Expected], alerts: Vec<Alert>) -> Vec<Line> {
             }
             (i, j) = (i + 1, j + 1);
         } else if i < n && cost[i][j] == cost[i + 1][j] + 1 {
-            lines.push(Line::Missing(expect.get(i).map_or(String::new(), |e| e.rule.name.clone())));
+            let rule = expect.get(i).map_or(String::new(), |e| e.rule.name.clone());
+            lines.push(Line::Missing(rule, Vec::new()));
             i += 1;
         } else {
             lines.extend(alerts.next().map(Line::Unexpected));

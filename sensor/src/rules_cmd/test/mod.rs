@@ -4,7 +4,7 @@
 //! * `file`: test files, read by `reader`, which tells what is wrong and where.
 //! * `script`: the events of a test, encoded; `process`, `encode`, `defaults` are its parts.
 //! * `source`: such events as a source.
-//! * `judge`: runs and compares; `report`: prints.
+//! * `judge`: runs and compares; `why` explains missing alerts; `report` prints.
 
 mod defaults;
 mod encode;
@@ -15,6 +15,7 @@ mod reader;
 mod report;
 mod script;
 mod source;
+mod why;
 
 use std::collections::HashMap;
 use std::fs;
@@ -51,7 +52,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
         let name = path.display().to_string();
         report.begin(&name, &text);
         for problem in &file.problems {
-            report.problem(problem, None, &mut out)?;
+            report.problems(std::slice::from_ref(problem), None, &mut out)?;
         }
         for test in &file.tests {
             if stop.requested() {
@@ -61,9 +62,7 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
             match judge(test, engine, &stop) {
                 Ok(verdict) => report.verdict(test, &verdict, &mut out)?,
                 Err(Unfit::Problems(problems)) => {
-                    for problem in &problems {
-                        report.problem(problem, Some(test), &mut out)?;
-                    }
+                    report.problems(&problems, Some(test), &mut out)?;
                 }
                 Err(Unfit::Error(error)) => report.error(test, &error, &mut out)?,
             }

@@ -29,9 +29,17 @@ impl Problem {
 
     /// `file:line:column: message` and the line with a caret.
     pub fn render(&self, file: &str, text: &str) -> String {
+        let shown = excerpt(text, self.mark.line, self.mark.column, self.length);
+        let (line, column) = self.place(text);
+        format!("{file}:{line}:{column}: {}\n{shown}", self.message)
+    }
+
+    /// Line and column (in characters) in the file's text, both from 1.
+    pub fn place(&self, text: &str) -> (usize, usize) {
         let Mark { line, column, .. } = self.mark;
-        let shown = excerpt(text, line, column, self.length);
-        format!("{file}:{}:{}: {}\n{shown}", line + 1, column + 1, self.message)
+        let shown = text.lines().nth(line).unwrap_or_default();
+        let characters = shown.char_indices().take_while(|(at, _)| *at < column).count();
+        (line + 1, characters + 1)
     }
 }
 

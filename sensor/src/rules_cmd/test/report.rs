@@ -9,6 +9,9 @@ use super::judge::{Alert, Line, Verdict};
 use super::reader::Problem;
 use crate::rules_cmd::options::TestFormat;
 
+/// Most of an event's line, in characters.
+const SHOWN: usize = 140;
+
 /// The report of a run.
 pub struct Report {
     format: TestFormat,
@@ -34,31 +37,34 @@ impl Report {
         self.text = text.to_owned();
     }
 
-    /// Something wrong in the file: the test that it is of counts as failed.
-    pub fn problem(
+    /// What is wrong in one test, which counts as failed.
+    pub fn problems(
         &mut self,
-        problem: &Problem,
+        problems: &[Problem],
         test: Option<&Test>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         self.failed += 1;
-        match self.format {
-            TestFormat::Text => {
-                let name = test.map(|test| format!("{}: ", test.name)).unwrap_or_default();
-                writeln!(out, "ERROR  {name}{}", problem.render(&self.file, &self.text))
-            }
-            TestFormat::Json => {
-                self.results.push(json!({
-                    "file": self.file,
-                    "line": problem.mark.line + 1,
-                    "column": problem.mark.column + 1,
-                    "test": test.map(|test| test.name.as_str()),
-                    "result": "error",
-                    "message": problem.message,
-                }));
-                Ok(())
+        for problem in problems {
+            match self.format {
+                TestFormat::Text => {
+                    let name = test.map(|test| format!("{}: ", test.name)).unwrap_or_default();
+                    write!(out, "ERROR  {name}{}", problem.render(&self.file, &self.text))?;
+                }
+                TestFormat::Json => {
+                    let (line, column) = problem.place(&self.text);
+                    self.results.push(json!({
+                        "file": self.file,
+                        "line": line,
+                        "column": column,
+                        "test": test.map(|test| test.name.as_str()),
+                        "result": "error",
+                        "message": problem.message,
+                    }));
+                }
             }
         }
+        Ok(())
     }
 
     /// A test whose input cannot be read.
@@ -151,7 +157,12 @@ fn write_failure(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
                     writeln!(out, "             {difference}")?;
                 }
             }
-            Line::Missing(rule) => writeln!(out, "         - {rule}")?,
+            Line::Missing(rule, reasons) => {
+                writeln!(out, "         - {rule}")?;
+                for reason in reasons {
+                    writeln!(out, "             {reason}")?;
+                }
+            }
             Line::Unexpected(alert) => {
                 writeln!(out, "         + event {}: {}", alert.event, alert.rule)?;
                 writeln!(out, "             {}", alert.output)?;
@@ -162,7 +173,10 @@ fn write_failure(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "       events:")?;
     }
     for (num, text) in &verdict.events {
-        writeln!(out, "         {num:>3} {text}")?;
+        // What matters of clone and exec stands first; JSON has all.
+        let shown: String = text.chars().take(SHOWN).collect();
+        let more = if shown.len() < text.len() { "…" } else { "" };
+        writeln!(out, "         {num:>3} {shown}{more}")?;
     }
     Ok(())
 }
@@ -180,7 +194,9 @@ fn line_json(line: &Line) -> Value {
     match line {
         Line::Same(alert) => with(alert, "expected"),
         Line::Unexpected(alert) => with(alert, "unexpected"),
-        Line::Missing(rule) => json!({ "state": "missing", "rule": rule }),
+        Line::Missing(rule, reasons) => {
+            json!({ "state": "missing", "rule": rule, "reasons": reasons })
+        }
         Line::Different(alert, found) => {
             let mut value = with(alert, "different");
             value["differences"] = json!(found);

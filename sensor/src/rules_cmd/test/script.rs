@@ -2,15 +2,18 @@
 //! that takes in the events as they are made, so that what a line leaves out (ids, credentials,
 //! free fds, the ends of a socket) follows from the lines before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use falco_enrich::container;
 use falco_enrich::fd::FdType;
 use falco_enrich::state::{Limits, State};
 use falco_enrich::thread::Thread;
+use falco_event::net::Endpoint;
 use falco_event::table::EVENTS;
 use falco_event::{EventBuilder, EventCode, EventFlags, EventInfo, Origin, ParamType, Syscall};
 use falco_rules::yaml::Node;
 use falco_source::Snapshot;
+use falco_source::snapshot::User;
 
 use super::defaults::{Given, defaults};
 use super::encode::{self, Address, Tuple, c_text, encode, parse_tuple};
@@ -38,7 +41,9 @@ pub fn read(processes: &[Node<'_>], events: &[Node<'_>]) -> Read<Script> {
     process::add(&mut snapshot, processes)?;
     let mut state = State::new(Limits::default());
     state.restore(&snapshot);
-    let mut world = World { state, snapshot, events: Vec::new(), now: START_NS };
+    let mut world =
+        World { state, snapshot, events: Vec::new(), now: START_NS, known_users: BTreeSet::new() };
+    world.tell_users_of_snapshot(processes)?;
     for &event in events {
         world.line(event)?;
     }
@@ -50,6 +55,8 @@ struct World {
     snapshot: Snapshot,
     events: Vec<Vec<u8>>,
     now: u64,
+    /// Containers and user ids that events have told of.
+    known_users: BTreeSet<(String, u32)>,
 }
 
 /// Values that a line gives, by parameter.
@@ -106,6 +113,54 @@ impl World {
         format!("there is no process {tid} (but {known}): list it under processes, or spawn it")
     }
 
+    /// Tells the names of users of the containers in which processes run from the start.
+    fn tell_users_of_snapshot(&mut self, nodes: &[Node<'_>]) -> Read<()> {
+        let Some(&at) = nodes.first() else { return Ok(()) };
+        let users: Vec<(i64, u32)> = self.state.threads().map(|t| (t.tid, t.record.uid)).collect();
+        for (tid, uid) in users {
+            let id = self.state.thread(tid).map(|t| t.record.container_id.to_vec());
+            let named = self.snapshot.users.iter().find(|user| user.uid == uid).cloned();
+            self.tell_users(&id.unwrap_or_default(), named, at)?;
+        }
+        Ok(())
+    }
+
+    /// Containers have users of their own: root, and `user` if it is given. An event tells of them
+    /// when the first of their processes comes, as it does where containers are watched.
+    fn tell_users(&mut self, container: &[u8], user: Option<User>, at: Node<'_>) -> Read<()> {
+        if container.is_empty() {
+            return Ok(());
+        }
+        let root = self.snapshot.users.iter().find(|user| user.uid == 0).cloned();
+        for User { uid, gid, name, home, shell } in root.into_iter().chain(user) {
+            let id = String::from_utf8_lossy(container).into_owned();
+            if !self.known_users.insert((id, uid)) {
+                continue;
+            }
+            let params = [
+                uid.to_le_bytes().to_vec(),
+                gid.to_le_bytes().into(),
+                c_text(&name),
+                c_text(&home),
+                c_text(&shell),
+                c_text(container),
+            ];
+            self.emit(EventCode::USER_ADDED_E, 1, &params, at)?;
+        }
+        Ok(())
+    }
+
+    /// As [`World::tell_users`], for a process that `process` describes.
+    fn tell_users_of(&mut self, tid: i64, process: &Process<'_>, at: Node<'_>) -> Read<()> {
+        let own =
+            process.cgroups.as_deref().map(|c| container::find(c).unwrap_or_default().to_vec());
+        let now = self.state.thread(tid);
+        let container = own.or_else(|| Some(now?.record.container_id.to_vec())).unwrap_or_default();
+        let uid = process.uid.or_else(|| Some(now?.record.uid));
+        let named = self.snapshot.users.iter().find(|user| Some(user.uid) == uid).cloned();
+        self.tell_users(&container, process.named_user().or(named), at)
+    }
+
     /// Encodes an event, leaves it to the state and keeps it.
     fn emit(&mut self, code: EventCode, tid: i64, params: &[Vec<u8>], at: Node<'_>) -> Read<()> {
         let mut builder = EventBuilder::new();
@@ -138,6 +193,10 @@ impl World {
             let at = keys.get("tid").or_else(|| keys.get("pid")).unwrap_or(node);
             return Err(Problem::at(at, format!("there is a process {child_tid} already")));
         }
+        if let Some(user) = child.named_user() {
+            process::add_user(&mut self.snapshot, user);
+        }
+        self.tell_users_of(tid, &child, node)?;
         self.clone(tid, pid, child_tid, &child, node)?;
         if child_tid != pid {
             // A thread: it has no program of its own.
@@ -172,23 +231,17 @@ impl World {
             flags |= 8192 | 1 | 2 | 2048 | 32768;
         }
         let ptid = if is_thread { parent.ptid } else { tid };
-        let cgroups = child.cgroups.clone();
-        let common = |values: &mut Values| {
-            values.insert("flags", flags.to_le_bytes().into());
-            if let Some(cgroups) = &cgroups {
-                values.insert("cgroups", cgroups.clone());
-            }
-        };
-        let mut values = Values::new();
-        values.insert("res", (if in_namespace { vtid } else { child_tid }).to_le_bytes().into());
-        let own_cgroups = values.clone();
-        common(&mut values);
-        // The container is the child's.
-        values.remove("cgroups");
-        drop(own_cgroups);
+        let returned = if in_namespace { vtid } else { child_tid };
+        let values = Values::from([
+            ("res", returned.to_le_bytes().to_vec()),
+            ("flags", flags.to_le_bytes().into()),
+        ]);
         let caller = defaults(&self.state, tid, EventCode::SYSCALL_CLONE_20_X, &Given(values));
-        let mut values = Values::new();
-        common(&mut values);
+        let mut values = Values::from([("flags", flags.to_le_bytes().to_vec())]);
+        // The caller itself is not in the child's container.
+        if let Some(cgroups) = &child.cgroups {
+            values.insert("cgroups", cgroups.clone());
+        }
         for (name, value) in [
             ("res", 0),
             ("tid", child_tid),
@@ -206,9 +259,6 @@ impl World {
 
     /// What a child changes of itself between clone and exec, each by the call that changes it.
     fn change(&mut self, tid: i64, to: &Process<'_>, keys: &Keys<'_>, at: Node<'_>) -> Read<()> {
-        if let Some(user) = to.named_user() {
-            process::add_user(&mut self.snapshot, user);
-        }
         let Some(now) = self.state.thread(tid) else { return Ok(()) };
         let (cwd, root) = (self.state.cwd(now).to_vec(), now.record.root.to_vec());
         let (uid, gid) = (now.record.uid, now.record.gid);
@@ -272,6 +322,7 @@ impl World {
         if let Some(user) = program.named_user() {
             process::add_user(&mut self.snapshot, user);
         }
+        self.tell_users_of(tid, &program, node)?;
         let res = keys.get("res").map(|node| encode::result(node, "res")).transpose()?;
         self.execve(tid, &program, res.unwrap_or(0), node)
     }
@@ -371,7 +422,7 @@ impl World {
             values.insert(param.name, bytes);
         }
         self.socket_before(tid, code, &keys, &mut values, node)?;
-        self.ends(tid, code, &keys, &mut values)?;
+        ends(code, &keys, &mut values)?;
         self.emit_with(code, tid, values, node)
     }
 
@@ -421,41 +472,36 @@ impl World {
         ]);
         self.emit_with(E::SOCKET_SOCKET_X, tid, socket, at)
     }
+}
 
-    /// The tuple of a connection that gives only the address.
-    fn ends(
-        &mut self,
-        _tid: i64,
-        code: EventCode,
-        keys: &Keys<'_>,
-        values: &mut Values,
-    ) -> Read<()> {
-        let accepts = matches!(code, EventCode::SOCKET_ACCEPT_5_X | EventCode::SOCKET_ACCEPT4_6_X);
-        if let (true, Some(node)) = (accepts, keys.get("tuple"))
-            && let Tuple::Peer(Address::Inet(peer)) = parse_tuple(node)?
-        {
-            // The peer is the client, so it stands first.
-            let local = falco_event::net::Endpoint { port: 80, ..encode::near(peer) };
-            values.insert("tuple", encode::tuple(&Tuple::Inet(peer, local)));
-        }
-        if code == EventCode::SOCKET_CONNECT_X {
-            match (keys.get("addr"), keys.get("tuple")) {
-                (Some(addr), None) => {
-                    let tuple = Tuple::Peer(encode::parse_address(addr)?);
-                    values.insert("tuple", encode::tuple(&tuple));
-                }
-                (None, Some(tuple)) => {
-                    let address = match parse_tuple(tuple)? {
-                        Tuple::Inet(_, dst) => Address::Inet(dst),
-                        Tuple::Peer(address) => address,
-                    };
-                    values.insert("addr", encode::address(address));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+/// The tuple of a connection that gives only the address, and the other way round.
+fn ends(code: EventCode, keys: &Keys<'_>, values: &mut Values) -> Read<()> {
+    let accepts = matches!(code, EventCode::SOCKET_ACCEPT_5_X | EventCode::SOCKET_ACCEPT4_6_X);
+    if let (true, Some(node)) = (accepts, keys.get("tuple"))
+        && let Tuple::Peer(Address::Inet(peer)) = parse_tuple(node)?
+    {
+        // The peer is the client, so it stands first.
+        let local = Endpoint { port: 80, ..encode::near(peer) };
+        values.insert("tuple", encode::tuple(&Tuple::Inet(peer, local)));
     }
+    if code != EventCode::SOCKET_CONNECT_X {
+        return Ok(());
+    }
+    match (keys.get("addr"), keys.get("tuple")) {
+        (Some(addr), None) => {
+            let tuple = Tuple::Peer(encode::parse_address(addr)?);
+            values.insert("tuple", encode::tuple(&tuple));
+        }
+        (None, Some(tuple)) => {
+            let address = match parse_tuple(tuple)? {
+                Tuple::Inet(_, dst) => Address::Inet(dst),
+                Tuple::Peer(address) => address,
+            };
+            values.insert("addr", encode::address(address));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 fn refuse(keys: &Keys<'_>, names: &[&str], why: &str) -> Read<()> {

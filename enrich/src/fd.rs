@@ -7,6 +7,7 @@ use falco_event::net::Endpoint;
 use falco_source::snapshot::L4Proto;
 
 use crate::record::{Bytes, empty};
+use crate::state::meter::{Charge, Meter};
 
 /// What an fd is. Letters and names (`fd.typechar`, `fd.type`) are in `fields::fd`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -193,45 +194,104 @@ impl Fd {
 pub struct FdTable {
     /// None while there was never an fd: most threads of a process have no table of their own.
     fds: Option<Arc<Fds>>,
+    /// For the arrays of `fds`, as if they were not shared.
+    charge: Charge,
 }
 
 #[derive(Debug, Default, Clone)]
 struct Fds {
-    dense: Vec<Option<Arc<Fd>>>,
-    sparse: hashbrown::HashMap<i64, Arc<Fd>>,
+    dense: Vec<Option<Arc<Entry>>>,
+    sparse: hashbrown::HashMap<i64, Arc<Entry>>,
     len: usize,
+}
+
+/// An fd with what it counts for.
+#[derive(Debug, Clone)]
+struct Entry {
+    fd: Fd,
+    charge: Charge,
 }
 
 /// Numbers below this are dense.
 const DENSE: i64 = 1024;
+/// Bytes of one place in each of the two: the map holds number and pointer, at most 7/8 full, and
+/// a byte of its own.
+const DENSE_SLOT: usize = size_of::<Option<Arc<Entry>>>();
+const SPARSE_SLOT: usize = 24;
+/// Room for the name of a socket: it changes while the socket lives, within these bounds (two
+/// addresses, and the longest path of a unix socket).
+const SOCKET_NAME: usize = 192;
+
+impl Fds {
+    fn bytes(&self) -> usize {
+        size_of::<Fds>() + self.dense.capacity() * DENSE_SLOT + self.sparse.capacity() * SPARSE_SLOT
+    }
+}
+
+impl Fd {
+    /// What it counts for in a table.
+    fn bytes(&self) -> usize {
+        let is_file = matches!(self.ty, FdType::File | FdType::Directory);
+        let name = if is_file { self.name.len() } else { self.name.len().max(SOCKET_NAME) };
+        // Two counts before each shared text and the entry; a raw name like the name is shared.
+        let raw = if Arc::ptr_eq(&self.name, &self.name_raw) { 0 } else { self.name_raw.len() };
+        size_of::<Entry>() + 16 * 3 + name + raw
+    }
+}
 
 impl FdTable {
     /// The fd of this number.
     #[inline]
     pub fn get(&self, num: i64) -> Option<&Fd> {
         let fds = self.fds.as_deref()?;
-        if (0..DENSE).contains(&num) {
+        let entry = if (0..DENSE).contains(&num) {
             fds.dense.get(num as usize)?.as_deref()
         } else {
             fds.sparse.get(&num).map(|fd| &**fd)
-        }
+        };
+        entry.map(|entry| &entry.fd)
     }
 
-    /// The fd of this number, to change.
-    pub fn get_mut(&mut self, num: i64) -> Option<&mut Fd> {
+    /// The fd of this number, to change; none, too, if others share it and there is no memory for
+    /// one of its own. Only sockets may get other names.
+    pub(crate) fn get_mut(&mut self, num: i64) -> Option<&mut Fd> {
         self.get(num)?;
         let fds = Arc::make_mut(self.fds.as_mut()?);
-        let fd = if (0..DENSE).contains(&num) {
-            fds.dense.get_mut(num as usize)?.as_mut()
+        let entry = if (0..DENSE).contains(&num) {
+            fds.dense.get_mut(num as usize)?.as_mut()?
         } else {
-            fds.sparse.get_mut(&num)
+            fds.sparse.get_mut(&num)?
         };
-        fd.map(Arc::make_mut)
+        if Arc::get_mut(entry).is_none() {
+            let charge = &entry.charge;
+            if charge.meter().is_some_and(|meter| !meter.has_room(charge.bytes())) {
+                return None;
+            }
+        }
+        Some(&mut Arc::make_mut(entry).fd)
+    }
+
+    /// Bytes that setting an fd may add, at most.
+    pub(crate) fn cost_of(&self, num: i64, fd: &Fd) -> usize {
+        let fds = self.fds.as_deref();
+        let arrays = if (0..DENSE).contains(&num) {
+            let has = fds.map_or(0, |fds| fds.dense.capacity());
+            if num as usize >= has { DENSE_SLOT * (2 * num as usize + 4) } else { 0 }
+        } else {
+            let full = fds.is_none_or(|fds| fds.sparse.len() == fds.sparse.capacity());
+            if full {
+                SPARSE_SLOT * (fds.map_or(0, |fds| 2 * fds.sparse.capacity()) + 8)
+            } else {
+                0
+            }
+        };
+        size_of::<Fds>() + arrays + fd.bytes()
     }
 
     /// Sets the fd of this number; whether it is a further one, not a replacement.
-    pub fn insert(&mut self, num: i64, fd: Fd) -> bool {
-        let fd = Arc::new(fd);
+    pub(crate) fn insert(&mut self, meter: &Meter, num: i64, fd: Fd) -> bool {
+        let charge = Charge::of(meter, fd.bytes());
+        let fd = Arc::new(Entry { fd, charge });
         let fds = Arc::make_mut(self.fds.get_or_insert_default());
         let old = if (0..DENSE).contains(&num) {
             let at = num as usize;
@@ -243,11 +303,12 @@ impl FdTable {
             fds.sparse.insert(num, fd)
         };
         fds.len += usize::from(old.is_none());
+        self.charge.set(meter, fds.bytes());
         old.is_none()
     }
 
     /// Forgets the fd of this number; whether there was one.
-    pub fn remove(&mut self, num: i64) -> bool {
+    pub(crate) fn remove(&mut self, num: i64) -> bool {
         if self.get(num).is_none() {
             return false;
         }
@@ -263,7 +324,7 @@ impl FdTable {
     }
 
     /// Keeps the fds for which `keep` is true.
-    pub fn retain(&mut self, mut keep: impl FnMut(i64, &Fd) -> bool) {
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(i64, &Fd) -> bool) {
         // Looking first keeps a shared table shared.
         if self.iter().all(|(num, fd)| keep(num, fd)) {
             return;
@@ -272,12 +333,12 @@ impl FdTable {
         let fds = Arc::make_mut(fds);
         let mut len = 0;
         for (num, fd) in fds.dense.iter_mut().enumerate() {
-            if fd.as_ref().is_some_and(|fd| !keep(num as i64, fd)) {
+            if fd.as_ref().is_some_and(|entry| !keep(num as i64, &entry.fd)) {
                 *fd = None;
             }
             len += usize::from(fd.is_some());
         }
-        fds.sparse.retain(|&num, fd| keep(num, fd));
+        fds.sparse.retain(|&num, entry| keep(num, &entry.fd));
         fds.len = len + fds.sparse.len();
     }
 
@@ -305,9 +366,9 @@ impl FdTable {
     pub fn iter(&self) -> impl Iterator<Item = (i64, &Fd)> {
         let fds = self.fds.as_deref();
         let dense = fds.map_or(&[][..], |fds| &fds.dense).iter().enumerate();
-        let dense = dense.filter_map(|(n, fd)| Some((n as i64, &**fd.as_ref()?)));
+        let dense = dense.filter_map(|(n, fd)| Some((n as i64, &fd.as_ref()?.fd)));
         let sparse = fds.into_iter().flat_map(|fds| &fds.sparse);
-        dense.chain(sparse.map(|(&n, fd)| (n, &**fd)))
+        dense.chain(sparse.map(|(&n, entry)| (n, &entry.fd)))
     }
 }
 
@@ -328,10 +389,10 @@ mod tests {
 
     #[test]
     fn dense_and_sparse_numbers_behave_alike() {
-        let mut t = FdTable::default();
+        let (meter, mut t) = (Meter::new(1 << 20), FdTable::default());
         for num in [0, 1, 1023, 1024, 1 << 40, -22] {
-            assert!(t.insert(num, file("a")));
-            assert!(!t.insert(num, file("b")));
+            assert!(t.insert(&meter, num, file("a")));
+            assert!(!t.insert(&meter, num, file("b")));
             assert_eq!(t.get(num).map(|f| &*f.name), Some(&b"b"[..]));
         }
         assert_eq!(t.len(), 6);
@@ -345,14 +406,49 @@ mod tests {
 
     #[test]
     fn a_clone_is_independent() {
-        let mut parent = FdTable::default();
-        parent.insert(3, file("three"));
+        let (meter, mut parent) = (Meter::new(1 << 20), FdTable::default());
+        parent.insert(&meter, 3, file("three"));
         let mut child = parent.clone();
-        child.insert(4, file("four"));
+        child.insert(&meter, 4, file("four"));
         child.get_mut(3).unwrap().set_close_on_exec(true);
         child.retain(|_, fd| !fd.is_close_on_exec());
         assert_eq!(names(&parent), [(3, "three".into())]);
         assert_eq!(names(&child), [(4, "four".into())]);
         assert!(!parent.get(3).unwrap().is_close_on_exec());
+    }
+
+    #[test]
+    fn what_is_shared_counts_once_but_for_the_arrays() {
+        let meter = Meter::new(1 << 20);
+        let mut parent = FdTable::default();
+        for num in [0, 1, 2, 5000] {
+            let before = meter.used();
+            let cost = parent.cost_of(num, &file("/a/name"));
+            parent.insert(&meter, num, file("/a/name"));
+            assert!(meter.used() - before <= cost, "{num}");
+        }
+        let alone = meter.used();
+        let mut child = parent.clone();
+        let arrays = child.charge.bytes();
+        assert_eq!(meter.used(), alone + arrays);
+        child.get_mut(1).unwrap().set_close_on_exec(true);
+        assert_eq!(meter.used(), alone + arrays + file("/a/name").bytes());
+        child.remove(2);
+        assert_eq!(meter.used(), alone + arrays + file("/a/name").bytes());
+        drop(parent);
+        drop(child);
+        assert_eq!(meter.used(), 0);
+    }
+
+    #[test]
+    fn a_shared_fd_stays_as_it_is_when_there_is_no_memory() {
+        let meter = Meter::new(500);
+        let mut parent = FdTable::default();
+        parent.insert(&meter, 0, file("/a"));
+        let mut child = parent.clone();
+        assert!(!meter.has_room(file("/a").bytes()), "{}", meter.used());
+        assert!(child.get_mut(0).is_none());
+        drop(parent);
+        assert!(child.get_mut(0).is_some());
     }
 }

@@ -144,6 +144,45 @@ impl Default for ProcessFacts {
     }
 }
 
+impl ProcessFacts {
+    /// Longest text that [`ProcessFacts::cut`] leaves.
+    const CUT: usize = 32;
+    /// What [`ProcessFacts::text_bytes`] is at most after a cut.
+    pub(crate) const CUT_BYTES: usize = 9 * (Self::CUT + 16) + 2 * Self::CUT;
+
+    fn texts(&mut self) -> [&mut Bytes; 9] {
+        [
+            &mut self.comm,
+            &mut self.exe,
+            &mut self.exepath,
+            &mut self.args,
+            &mut self.env,
+            &mut self.cgroups,
+            &mut self.root,
+            &mut self.cwd,
+            &mut self.container_id,
+        ]
+    }
+
+    /// Bytes of all texts, with the counts that stand before each, and of the command line made of
+    /// two of them.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let command_line = self.comm.len() + self.args.len();
+        let once = self.exe.len() + self.exepath.len() + self.env.len() + self.cgroups.len();
+        let more = self.root.len() + self.cwd.len() + self.container_id.len();
+        9 * 16 + 2 * command_line + once + more
+    }
+
+    /// Forgets every text that is not very short, when there is no memory for them.
+    pub(crate) fn cut(&mut self) {
+        for text in self.texts() {
+            if text.len() > Self::CUT {
+                *text = empty();
+            }
+        }
+    }
+}
+
 /// One version: facts (reached through `Deref`) and what was worked out of them.
 #[derive(Debug)]
 pub struct ProcessRecord {

@@ -6,6 +6,7 @@ use falco_event::EventCode;
 
 use crate::fd::FdTable;
 use crate::record::{ProcessFacts, ProcessRecord};
+use crate::state::meter::Charge;
 use crate::state::threads::{GroupSlot, Slot};
 
 /// Portable clone flags (`PPM_CL_*`) that the state machine reads or sets.
@@ -34,6 +35,14 @@ pub mod flags {
     /// A main thread whose tid is not its pid.
     pub const IS_MAIN_THREAD: u32 = 1 << 30;
 }
+
+/// Bytes of a thread with its record: both, their places in the table and its maps, the memos of
+/// verdicts and of the command line's head.
+const BASE: usize = size_of::<Thread>() + size_of::<ProcessRecord>() + 512;
+
+/// What every thread counts for at least: its texts cut to the bone fit into it, so that a record
+/// can always change ([`ProcessFacts::cut`]).
+pub(crate) const FLOOR: usize = BASE + ProcessFacts::CUT_BYTES;
 
 /// A thread. Fds and working directory are those of the main thread of its group.
 #[derive(Debug)]
@@ -77,6 +86,10 @@ pub struct Thread {
     /// Bytes of the latest enter event that an exit event needs; empty is none.
     pub(crate) enter: Vec<u8>,
     pub(crate) links: Links,
+    /// What it and its record count for ([`Thread::bytes`]), apart from its fds.
+    pub(crate) charge: Charge,
+    /// What `enter` counts for.
+    pub(crate) enter_charge: Charge,
 }
 
 /// A thread's places in the lists that run through the table: the members of its group and the
@@ -123,7 +136,14 @@ impl Thread {
             enter_matches: false,
             enter: Vec::new(),
             links: Links::default(),
+            charge: Charge::default(),
+            enter_charge: Charge::default(),
         }
+    }
+
+    /// What it counts for, its fds and enter event apart: at least [`FLOOR`].
+    pub(crate) fn bytes(&self) -> usize {
+        FLOOR.max(BASE + self.record.facts().text_bytes())
     }
 
     /// Whether it is the main thread of its process.

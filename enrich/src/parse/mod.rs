@@ -20,6 +20,7 @@ use falco_event::{EventCode, RawEvent};
 
 use crate::fd::Fd;
 use crate::record::ProcessFacts;
+use crate::state::meter::Charge;
 use crate::state::threads::Slot;
 use crate::state::{Current, State};
 use crate::thread::{Thread, flags};
@@ -254,16 +255,26 @@ impl<'s, 'e> Parser<'s, 'e> {
             return;
         }
         let bytes = self.event.bytes();
-        let Some(thread) = self.thread_mut() else {
+        let Parser { state, thread: Some(slot), .. } = self else {
             self.state.stats.n_store_evts_drops += 1;
             return;
         };
+        let State { threads, meter, stats, .. } = &mut **state;
+        let Some(thread) = threads.get_mut(*slot) else { return };
         if bytes.len() > MAX_ENTER {
             return;
         }
         thread.enter.clear();
+        if thread.enter.capacity() < bytes.len() {
+            if !meter.has_room(bytes.len()) {
+                stats.n_store_evts_drops += 1;
+                return;
+            }
+            thread.enter.reserve_exact(bytes.len());
+            thread.enter_charge.set(meter, thread.enter.capacity());
+        }
         thread.enter.extend_from_slice(bytes);
-        self.state.stats.n_stored_evts += 1;
+        stats.n_stored_evts += 1;
     }
 
     /// Calls `with` with the enter event of this exit event, if it was kept.
@@ -295,6 +306,7 @@ fn is_exit_of(exit: EventCode, enter: EventCode) -> bool {
 fn forget_enter(thread: &mut Thread) {
     if thread.enter.capacity() > 512 {
         thread.enter = Vec::new();
+        thread.enter_charge = Charge::default();
     } else {
         thread.enter.clear();
     }

@@ -160,10 +160,13 @@ impl State {
         self.threads.iter()
     }
 
-    /// Counters since the start; `n_threads` and `n_fds` are counted now.
+    /// Counters since the start; `n_threads`, `n_fds` and `n_bytes` are
+    /// those of now.
     pub fn stats(&self) -> StateStats {
         StateStats {
             n_threads: self.threads.len() as u64,
+            n_bytes: self.meter.used() as u64,
+            n_cut_records: self.threads.n_cut,
             n_fds: self.threads.iter().map(|thread| thread.fds.len() as u64).sum(),
             ..self.stats
         }

@@ -8,11 +8,13 @@
 //! * `lookup`: questions that fields ask (parents, leaders, fds).
 //! * `restore`: filling the tables from a snapshot; `interfaces`: completing half-known sockets.
 //! * `replay`: what Falco changes in the snapshot of a capture.
+//! * `meter`: how many bytes the tables hold.
 //! * `exited`: ids of threads that have just gone; `stats`: counters.
 
 mod exited;
 pub(crate) mod interfaces;
 mod lookup;
+pub(crate) mod meter;
 mod replay;
 mod restore;
 mod stats;
@@ -29,6 +31,7 @@ use crate::parse::Parser;
 use crate::parse::plan::Plan;
 use crate::thread::Thread;
 use crate::users::{Accounts, Users};
+use meter::Meter;
 
 pub use lookup::{Ancestors, LeaderOf};
 pub use replay::as_falco_replays;
@@ -43,11 +46,18 @@ pub struct Limits {
     /// Fds of one process at most; further ones are counted and dropped. (Falco's bound is 4,096,
     /// which big servers exceed; the names of their connections would be lost.)
     pub max_fds: usize,
+    /// Bytes of all threads, their texts and fds at most. Short of it, in this order: new fds and
+    /// threads are refused, records that grow lose their long texts (environment, arguments,
+    /// paths), and before the next event the placeholders that have been silent longest go, half
+    /// of them at a time. All of it is counted ([`StateStats`]). What two processes share counts
+    /// as told in `meter`; the table's own arrays (some 100 bytes for each of `max_threads`),
+    /// users and containers have bounds of their own and do not count.
+    pub max_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_threads: 262_144, max_fds: 65_536 }
+        Limits { max_threads: 262_144, max_fds: 65_536, max_bytes: 512 << 20 }
     }
 }
 
@@ -78,6 +88,11 @@ pub struct Current {
 #[derive(Debug)]
 pub struct State {
     limits: Limits,
+    pub(crate) meter: Meter,
+    /// Something was refused for want of memory, and it is worth looking for what can go.
+    is_short: bool,
+    /// Number of the event before which nothing is looked for again.
+    next_eviction: u64,
     pub(crate) threads: threads::Threads,
     /// The latest thread that was looked up: most events follow one of the same thread.
     last: Option<(i64, Slot)>,
@@ -101,9 +116,13 @@ pub struct State {
 impl State {
     /// Empty tables.
     pub fn new(limits: Limits) -> Self {
+        let meter = Meter::new(limits.max_bytes);
         State {
             limits,
-            threads: threads::Threads::default(),
+            meter: meter.clone(),
+            is_short: false,
+            next_eviction: 0,
+            threads: threads::Threads::new(meter),
             last: None,
             users: Users::default(),
             machine: Machine::default(),
@@ -122,7 +141,7 @@ impl State {
     /// Removes what the event before ended and takes in `event`.
     #[inline]
     pub fn process(&mut self, event: &RawEvent<'_>) -> Current {
-        if self.pending_exit.is_some() || self.pending_close.is_some() {
+        if self.pending_exit.is_some() || self.pending_close.is_some() || self.is_short {
             self.finish_previous(event.ts());
         }
         self.events += 1;
@@ -215,6 +234,29 @@ impl State {
                 .is_some_and(|thread| thread.fds.remove(num));
             self.stats.n_removed_fds += u64::from(removed);
         }
+        if std::mem::take(&mut self.is_short) && self.events >= self.next_eviction {
+            self.evict();
+        }
+    }
+
+    /// Evicts placeholders. Looking at all threads costs as much as many events, so it is not done
+    /// again before as many have passed.
+    fn evict(&mut self) {
+        self.next_eviction = self.events + self.threads.len() as u64;
+        self.last = None;
+        let evicted = self.threads.evict_placeholders() as u64;
+        self.stats.n_evicted_threads += evicted;
+        self.stats.n_removed_threads += evicted;
+    }
+
+    /// Whether so many bytes more may be held; if not, that is counted and remembered.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        let has_room = self.meter.has_room(bytes);
+        if !has_room {
+            self.stats.n_drops_full_memory += 1;
+            self.is_short = true;
+        }
+        has_room
     }
 
     #[inline]
@@ -243,8 +285,12 @@ impl State {
             if self.threads.len() >= self.limits.max_threads {
                 return None;
             }
+            let thread = Thread::placeholder(tid);
+            if !self.has_room(thread.bytes()) {
+                return None;
+            }
             self.stats.n_added_threads += 1;
-            Some(self.threads.insert(Thread::placeholder(tid)))
+            Some(self.threads.insert(thread))
         })
     }
 
@@ -252,6 +298,9 @@ impl State {
     pub(crate) fn insert_thread(&mut self, thread: Thread) -> Option<Slot> {
         if self.threads.len() >= self.limits.max_threads {
             self.stats.n_drops_full_threadtable += 1;
+            return None;
+        }
+        if !self.has_room(thread.bytes()) {
             return None;
         }
         self.last = None;
@@ -289,12 +338,17 @@ impl State {
     /// Sets an fd of a thread; returns in whose table it is now.
     pub(crate) fn insert_fd(&mut self, thread: Slot, num: i64, fd: Fd) -> Option<Slot> {
         let owner = self.threads.fds_of(thread)?;
-        let table = &mut self.threads.get_mut(owner)?.fds;
+        let table = &self.threads.get(owner)?.fds;
         if table.len() >= self.limits.max_fds && table.get(num).is_none() {
             self.stats.n_drops_full_fdtable += 1;
             return None;
         }
-        self.stats.n_added_fds += u64::from(table.insert(num, fd));
+        let cost = table.cost_of(num, &fd);
+        if !self.has_room(cost) {
+            return None;
+        }
+        let table = &mut self.threads.get_mut(owner)?.fds;
+        self.stats.n_added_fds += u64::from(table.insert(&self.meter, num, fd));
         Some(owner)
     }
 

@@ -44,7 +44,12 @@ impl State {
                 self.stats.n_drops_full_threadtable += 1;
                 continue;
             }
-            self.threads.insert(restored(thread));
+            let thread = restored(thread);
+            if !self.meter.has_room(thread.bytes()) {
+                self.stats.n_drops_full_memory += 1;
+                continue;
+            }
+            self.threads.insert(thread);
             self.stats.n_added_threads += 1;
         }
         // Parents may stand behind their children.
@@ -73,7 +78,11 @@ impl State {
                 self.stats.n_drops_full_fdtable += 1;
                 return;
             }
-            self.stats.n_added_fds += u64::from(thread.fds.insert(entry.num, fd));
+            if !self.meter.has_room(thread.fds.cost_of(entry.num, &fd)) {
+                self.stats.n_drops_full_memory += 1;
+                return;
+            }
+            self.stats.n_added_fds += u64::from(thread.fds.insert(&self.meter, entry.num, fd));
         }
     }
 

@@ -25,4 +25,12 @@ pub struct StateStats {
     pub n_drops_full_threadtable: u64,
     /// Fds dropped because a process had too many (ours; Falco drops them silently).
     pub n_drops_full_fdtable: u64,
+    /// Bytes that the tables hold now, as counted for [`super::Limits::max_bytes`].
+    pub n_bytes: u64,
+    /// Fds and threads dropped because the tables held too many bytes.
+    pub n_drops_full_memory: u64,
+    /// Placeholders evicted to make room.
+    pub n_evicted_threads: u64,
+    /// Records that lost their long texts because the tables held too many bytes.
+    pub n_cut_records: u64,
 }

@@ -9,6 +9,7 @@
 use hashbrown::HashMap;
 
 use crate::record::{ProcessFacts, ProcessRecord};
+use crate::state::meter::Meter;
 use crate::thread::{Links, Thread, flags};
 
 /// A thread's place in the table; true until the thread is removed.
@@ -45,12 +46,22 @@ pub(crate) struct Threads {
     by_pid: HashMap<i64, GroupSlot>,
     generation: u32,
     lineage_generation: u32,
+    meter: Meter,
+    /// Records whose texts were cut for want of memory.
+    pub(crate) n_cut: u64,
 }
 
 impl Threads {
+    /// An empty table that counts its bytes by `meter`.
+    pub(crate) fn new(meter: Meter) -> Self {
+        Threads { meter, ..Threads::default() }
+    }
+
     /// An empty table whose generations go on from another's, so that no verdict survives.
     pub(crate) fn succeeding(before: &Threads) -> Self {
         Threads {
+            meter: before.meter.clone(),
+            n_cut: before.n_cut,
             generation: before.generation.wrapping_add(1),
             lineage_generation: before.lineage_generation.wrapping_add(1),
             ..Threads::default()
@@ -145,8 +156,15 @@ impl Threads {
     /// Publishes a new version of a thread's record. The one way in which facts change.
     pub(crate) fn update(&mut self, slot: Slot, change: impl FnOnce(&mut ProcessFacts)) {
         let generation = self.next_generation();
-        let Some(thread) = self.get_mut(slot) else { return };
+        let Threads { slots, meter, n_cut, .. } = self;
+        let Some(Some(thread)) = slots.get_mut(slot.0 as usize) else { return };
         ProcessRecord::publish(&mut thread.record, generation, change);
+        let growth = thread.bytes().saturating_sub(thread.charge.bytes());
+        if growth > 0 && !meter.has_room(growth) {
+            ProcessRecord::publish(&mut thread.record, generation, ProcessFacts::cut);
+            *n_cut += 1;
+        }
+        thread.charge.set(meter, thread.bytes());
         let (has_children, is_main) = (thread.nchildren > 0, thread.is_main());
         let has_threads = self.get(slot).and_then(|t| self.group_of(t)).is_some_and(|g| g.len > 1);
         if has_children || has_threads {
@@ -194,6 +212,7 @@ impl Threads {
         }
         thread.links = Links::default();
         thread.nchildren = 0;
+        thread.charge.set(&self.meter, thread.bytes());
         let tid = thread.tid;
         let thread = Some(Box::new(thread));
         let slot = match self.free.pop() {
@@ -487,6 +506,18 @@ impl Threads {
         }
     }
 
+    /// Takes out the placeholders that have been silent longest, half of them at least; returns
+    /// how many. Of all threads they are the ones of which least is lost: all that is known of
+    /// them is their id and some fds.
+    pub(crate) fn evict_placeholders(&mut self) -> usize {
+        let placeholder = |&slot: &Slot| self.get(slot).is_some_and(Thread::is_placeholder);
+        let mut candidates: Vec<Slot> = self.slots().filter(placeholder).collect();
+        candidates.sort_by_key(|&slot| self.get(slot).map(|thread| thread.lastevent_ts));
+        candidates.truncate(candidates.len().div_ceil(2));
+        candidates.iter().for_each(|&slot| self.take_out(slot));
+        candidates.len()
+    }
+
     /// How many slots there are, used or not.
     #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
@@ -511,6 +542,7 @@ impl Threads {
             if let Some(parent) = thread.links.parent {
                 assert!(self.children(parent).contains(&slot));
             }
+            assert_eq!(thread.charge.bytes(), thread.bytes(), "bytes of {}", thread.tid);
             if thread.is_placeholder() {
                 assert!(thread.links.group.is_none() && thread.links.parent.is_none());
             }

@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::World;
+use crate::state::{Limits, State};
 
 /// Event types that change state, most of all.
 fn codes() -> impl Strategy<Value = EventCode> {
@@ -33,6 +34,7 @@ fn params() -> impl Strategy<Value = Vec<u8>> {
         2 => proptest::sample::select(texts.to_vec()).prop_map(|t| t.as_bytes().to_vec()),
         1 => Just(vec![2, 127, 0, 0, 1, 80, 0, 10, 0, 0, 1, 90, 0]),
         1 => vec(any::<u8>(), 0..40),
+        1 => (0..5_000_usize).prop_map(|len| [vec![b'x'; len], vec![0]].concat()),
         1 => Just(Vec::new()),
     ]
 }
@@ -75,5 +77,24 @@ proptest! {
                 let _ = (w.state.nthreads(thread), w.state.event_fd(&current));
             }
         }
+    }
+
+    #[test]
+    fn tables_never_hold_more_bytes_than_allowed(
+        max_bytes in 4_000..60_000_usize,
+        events in vec((0..40_i64, codes(), vec(params(), 0..31), 0..3_000_000_000_u64), 1..200),
+    ) {
+        let mut state = State::new(Limits { max_bytes, ..Limits::default() });
+        let mut ts = 1;
+        for (tid, code, params, pause) in events {
+            ts += pause;
+            let bytes = bytes_of(tid, ts, code, &params);
+            state.process(&RawEvent::parse(&bytes, 0, 0).unwrap());
+            state.threads.check();
+            let stats = state.stats();
+            prop_assert!(stats.n_bytes as usize <= max_bytes, "{stats:?}");
+        }
+        state.restore(&falco_source::Snapshot::default());
+        prop_assert_eq!(state.stats().n_bytes, 0);
     }
 }

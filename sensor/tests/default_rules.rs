@@ -17,6 +17,8 @@ use serde_json::Value;
 
 /// How many rules the file has at least.
 const AT_LEAST: usize = 44;
+/// What the tests are about that are of all rules: none may report what they do.
+const ORDINARY: &str = "Ordinary work";
 
 fn default_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/default")
@@ -112,6 +114,9 @@ fn every_rule_has_a_test_that_alerts_and_one_that_is_silent() {
         for test in documents.roots().filter_map(Node::sequence).flatten() {
             let title = text(test, "test");
             let (about, _) = title.split_once(": ").unwrap_or_default();
+            if about == ORDINARY {
+                continue;
+            }
             assert!(names.contains(about), "{}: no rule is called as '{title}'", file.display());
             let expected = test.get("expect").and_then(Node::sequence);
             let mut expected = expected.unwrap_or_else(|| panic!("'{title}' expects nothing"));

@@ -23,7 +23,7 @@ use crate::outputs::Stdout;
 use crate::replay::{AlertLines, Outcome, Replay};
 use crate::rules_files::{self, Found};
 use crate::signals::Stop;
-use crate::{list, list_events, preamble, suggest, support, version};
+use crate::{event_sources, list, list_events, preamble, suggest, support, version};
 
 /// Falco's configuration file, if none is named.
 const DEFAULT_CONFIG: &str = "/etc/falco/falco.yaml";
@@ -84,6 +84,13 @@ fn run_configured(
         list_fields(options, source, &engine, &mut out)?;
         return done(out);
     }
+    let replaying = config.engine_kind == EngineKind::Replay;
+    event_sources::select(
+        &[SYSCALL_SOURCE],
+        &options.enable_source,
+        &options.disable_source,
+        replaying,
+    )?;
     if !options.validate.is_empty() {
         validate(options, config, &mut engine, &log, &mut out)?;
         return done(out);

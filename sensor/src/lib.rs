@@ -7,6 +7,7 @@
 //!   alerts; `alert` formats them, `outputs` delivers them, `stats` counts them.
 //! * `events_cmd`: `falco events`.
 //! * [`rules_cmd`]: `falco rules`, the tools for authors of rules.
+//! * `event_sources`: which sources to open.
 //! * `list`, `list_events`, `version`, `support`: what is printed instead of running.
 //!
 //! Rules, fields, state and captures are other crates; this one wires them together.
@@ -17,6 +18,7 @@ pub mod config;
 
 mod alert;
 mod engine;
+mod event_sources;
 mod events_cmd;
 mod list;
 mod list_events;
@@ -29,13 +31,14 @@ pub mod rules_cmd;
 mod rules_files;
 mod signals;
 mod stats;
-mod suggest;
 mod support;
 mod version;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+
+use falco_rules::suggest;
 
 use cli::{Command, Stop};
 

@@ -9,22 +9,20 @@ const VERSION: &str = "0.20.2";
 /// Checks licences, bans and sources, and advisories if their database can be fetched.
 pub fn run(_: &[String]) -> Result {
     packages::ensure_cargo("deny", "cargo-deny", VERSION)?;
-    for manifest in WORKSPACES {
-        println!("{manifest}: bans, licences, sources");
-        deny(manifest, &["check", "--hide-inclusion-graph", "bans", "licenses", "sources"])?;
+    for workspace in WORKSPACES {
+        deny(workspace, &["check", "--hide-inclusion-graph", "bans", "licenses", "sources"])?;
     }
     if let Err(why) = process::output(&mut process::cargo(&["deny", "--locked", "fetch", "db"])) {
         println!("advisories: NOT CHECKED, their database cannot be fetched here\n{why}");
         return Ok(());
     }
-    for manifest in WORKSPACES {
-        println!("{manifest}: advisories");
-        deny(manifest, &["check", "--disable-fetch", "advisories"])?;
+    for workspace in WORKSPACES {
+        deny(workspace, &["check", "--disable-fetch", "advisories"])?;
     }
     Ok(())
 }
 
-fn deny(manifest: &str, args: &[&str]) -> Result {
-    let mut deny = process::cargo(&["deny", "--locked", "--manifest-path", manifest]);
-    process::run(deny.args(args))
+fn deny(workspace: &[&str], args: &[&str]) -> Result {
+    let mut deny = process::cargo(&["deny"]);
+    process::run(deny.args(workspace).args(args))
 }

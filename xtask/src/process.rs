@@ -10,8 +10,10 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// The manifests of the workspaces: `fuzz` is one of its own, as cargo-fuzz wants it.
-pub const WORKSPACES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
+/// The workspaces (`fuzz` is one of its own, as cargo-fuzz wants it), each as the arguments that
+/// name its manifest. Ours is `--locked`; the lock file of `fuzz` may follow its changes by itself.
+pub const WORKSPACES: [&[&str]; 2] =
+    [&["--manifest-path", "Cargo.toml", "--locked"], &["--manifest-path", "fuzz/Cargo.toml"]];
 
 /// `program` with `args`, in the workspace root.
 pub fn command(program: &str, args: &[&str]) -> Command {

@@ -51,15 +51,11 @@ pub fn all(_: &[String]) -> Result {
 
 /// Formatting is what `cargo fmt` makes.
 pub fn fmt(_: &[String]) -> Result {
-    for manifest in WORKSPACES {
-        process::run(&mut process::cargo(&[
-            "fmt",
-            "--manifest-path",
-            manifest,
-            "--all",
-            "--check",
-        ]))
-        .map_err(|why| format!("{why}\nTo format: cargo fmt --all --manifest-path {manifest}"))?;
+    for workspace in WORKSPACES {
+        // `cargo fmt` reads no lock file, so it does not know `--locked`.
+        let manifest = &workspace[..2];
+        process::run(process::cargo(&["fmt", "--all", "--check"]).args(manifest))
+            .map_err(|why| format!("{why}\nTo format: cargo fmt --all {}", manifest.join(" ")))?;
     }
     Ok(())
 }
@@ -67,9 +63,9 @@ pub fn fmt(_: &[String]) -> Result {
 /// No lint warns, in all targets.
 pub fn clippy(_: &[String]) -> Result {
     packages::ensure(&[CXX])?;
-    for manifest in WORKSPACES {
-        let mut clippy = process::cargo(&["clippy", "--locked", "--workspace", "--all-targets"]);
-        process::run(clippy.args(["--manifest-path", manifest, "--", "-D", "warnings"]))?;
+    for workspace in WORKSPACES {
+        let mut clippy = process::cargo(&["clippy", "--workspace", "--all-targets"]);
+        process::run(clippy.args(workspace).args(["--", "-D", "warnings"]))?;
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ thread_local! {
 
 fuzz_target!(|data: &[u8]| FIELDS.with_borrow_mut(|fields| {
     let fields = fields.get_or_insert_with(all_fields);
-    let mut state = State::new(Limits { max_threads: 64, max_fds: 64 });
+    let mut state = State::new(Limits { max_threads: 64, max_fds: 64, max_bytes: 1 << 20 });
     let mut text = Vec::new();
     framing::decode(data, |event| decode(&mut state, event, fields, &mut text));
     // The same bytes as events in the wire format: mostly refused, but by us.

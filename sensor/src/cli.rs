@@ -11,6 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser, ValueEnum};
 
 use crate::rules_cmd::options::RulesOptions;
+use crate::suggest;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -284,7 +285,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Command, Stop> {
         let rest = std::iter::once(OsString::from("falco rules")).chain(args.into_iter().skip(2));
         return RulesOptions::try_parse_from(rest)
             .map(|o| Command::Rules(Box::new(o)))
-            .map_err(|e| stop(&e));
+            .map_err(|e| stop_of_rules(&e));
     }
     let mut options = Options::try_parse_from(args).map_err(|e| stop(&e))?;
     if options.help {
@@ -328,6 +329,23 @@ fn list_format(options: &Options) -> Result<ListFormat, String> {
         None if options.markdown => Ok(ListFormat::Markdown),
         None => Ok(ListFormat::Text),
     }
+}
+
+/// As [`stop`], for `falco rules`.
+fn stop_of_rules(error: &clap::Error) -> Stop {
+    const COMMANDS: [&str; 3] = ["test", "check", "explain"];
+    let name = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) => Some(name),
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, _) => None,
+        _ => return stop(error),
+    };
+    let like = name.and_then(|name| suggest::closest(name, COMMANDS));
+    Stop::Bad(match (name, like) {
+        (Some(name), Some(like)) => {
+            format!("there is no 'falco rules {name}'; did you mean 'falco rules {like}'?")
+        }
+        _ => "falco rules needs a command: test, check or explain (falco rules --help)".to_owned(),
+    })
 }
 
 /// A parser's refusal in Falco's words, or its own where Falco has none.

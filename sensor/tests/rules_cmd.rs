@@ -358,7 +358,7 @@ fn help_teaches_by_example() {
     run(["rules", "test", "--help"]).exits(0).prints("- test: An untrusted program");
     run(["rules", "check", "--help"]).exits(0).prints("--format sarif > falco.sarif");
     run(["rules", "explain", "--help"]).exits(0).prints("falco rules explain 'Read sensitive");
-    run(["rules"]).exits(1);
-    run(["rules", "tset"]).exits(1).says("tset");
+    run(["rules"]).exits(1).says("falco rules needs a command: test, check or explain");
+    run(["rules", "tset"]).exits(1).says("did you mean 'falco rules test'?");
     assert!(Path::new(DATA).is_dir());
 }

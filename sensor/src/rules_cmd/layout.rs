@@ -138,7 +138,7 @@ mod tests {
             "evt.type=open and not fd.name startswith /etc".to_owned(),
             format!("evt.type=open and not ({long} or (fd.num=1 and {long})) and proc.pid exists"),
             format!("not ({long} and not {long})"),
-            "a=b and (c=d and (e=f or (g=h or i=j)))".to_owned(),
+            "a.a=b and (c.c=d and (e.e=f or (g.g=h or i.i=j)))".to_owned(),
             "evt.type=open and ((fd.name = \"a b\" or fd.name = c) and proc.pid = 1)".to_owned(),
         ];
         for text in texts {

@@ -79,7 +79,8 @@ A test file is a list of tests. Each gives events and the alerts that they must 
 An event is `spawn` (clone and execve), `exec`, `exit` or any event of `falco --list-events` with its
 parameters by name; those left out get sensible values. `capture: file.scap` replaces processes and
 events. `expect_only: [Rule]` ignores the alerts of all other rules. All rules are tried on every
-event (rule_matching: all). Exit code 1 if a test fails.";
+event, unless the test says `matching: first`. Rules that are disabled are enabled in tests that
+name them. Exit code 1 if a test fails.";
 
 /// `falco rules check`.
 #[derive(Debug, clap::Args)]

@@ -62,7 +62,11 @@ pub fn encode(param: &ParamInfo, node: Node<'_>) -> Read<Vec<u8>> {
         T::SockAddr => address(parse_address(node)?),
         T::SockTuple => tuple(&parse_tuple(node)?),
         T::FdList => fd_list(node, what)?,
-        // The selector of a 64-bit number, in all unions that have one.
+        // The value of a socket option is an `int`, selector 2.
+        T::Dyn if param.name == "val" => {
+            [&[2][..], &number::<u32>(node, what)?.to_le_bytes()].concat()
+        }
+        // The selector of a 64-bit number, in all other unions that have one.
         T::Dyn => [&[0][..], &number::<u64>(node, what)?.to_le_bytes()].concat(),
         T::Double => {
             let value = text(node, what)?.parse::<f64>();

@@ -3,14 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use falco_rules::priority::Priority;
+use falco_rules::ruleset::Matching;
 use falco_rules::yaml::{Documents, Mark, Node};
 
 use super::reader::{Keys, Problem, Read, list, text, texts};
 use super::script;
 use super::source::Script;
 
-const TEST_KEYS: &[&str] =
-    &["test", "desc", "rules", "processes", "events", "capture", "expect", "expect_only"];
+const TEST_KEYS: &[&str] = &[
+    "test",
+    "desc",
+    "rules",
+    "matching",
+    "processes",
+    "events",
+    "capture",
+    "expect",
+    "expect_only",
+];
 const EXPECTED_KEYS: &[&str] = &["rule", "priority", "fields", "output"];
 
 /// One test.
@@ -22,6 +32,8 @@ pub struct Test {
     pub line: usize,
     /// Rules files that it names; empty for those of the command line.
     pub rules: Vec<PathBuf>,
+    /// All rules that match an event, or only the first one.
+    pub matching: Matching,
     /// What happens.
     pub input: Input,
     /// The alerts that this must raise, in order.
@@ -152,7 +164,13 @@ fn test(node: Node<'_>, dir: &Path) -> Read<Test> {
         }
         None => None,
     };
+    let matching = match keys.get("matching").map(|node| (node, node.scalar())) {
+        None | Some((_, Some("all"))) => Matching::All,
+        Some((_, Some("first"))) => Matching::First,
+        Some((node, _)) => return Err(Problem::at(node, "matching is all or first")),
+    };
     Ok(Test {
+        matching,
         name: name.to_owned(),
         line: node.mark().line + 1,
         rules: rules.unwrap_or_default().into_iter().map(|path| dir.join(path)).collect(),

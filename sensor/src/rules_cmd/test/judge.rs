@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use falco_capture::CaptureReader;
 use falco_enrich::context::Context;
 use falco_enrich::fields::SyscallFields;
 use falco_enrich::state::Limits;
 use falco_rules::catalogue::Catalogue;
 use falco_rules::loader::{LoadedRule, Selection, SourceRules};
-use falco_rules::ruleset::Matching;
 use falco_rules::template::Template;
 use falco_source::Source;
 
-use super::file::{Expected, Input, Named, Test};
+use super::compare::{Alert, Line, compare};
+use super::file::{Input, Named, Test};
 use super::reader::Problem;
 use super::source::Scripted;
 use super::why::why;
@@ -22,34 +22,6 @@ use crate::preamble;
 use crate::replay::{Matches, Replay};
 use crate::signals::Stop;
 use crate::suggest;
-
-/// An alert that was raised.
-#[derive(Clone, Debug)]
-pub struct Alert {
-    /// Its rule.
-    pub rule: String,
-    /// Number of the event.
-    pub event: u64,
-    /// The rule's priority.
-    pub priority: &'static str,
-    /// The message, without time and priority.
-    pub output: String,
-    /// Values of the fields that the test names anywhere.
-    pub fields: BTreeMap<String, String>,
-}
-
-/// One line of a comparison.
-#[derive(Clone, Debug)]
-pub enum Line {
-    /// As expected.
-    Same(Alert),
-    /// Of the expected rule, but otherwise different: what, each in a sentence's words.
-    Different(Alert, Vec<String>),
-    /// Expected and not raised: the rule, and why.
-    Missing(String, Vec<String>),
-    /// Raised and not expected.
-    Unexpected(Alert),
-}
 
 /// What a test came to.
 #[derive(Debug)]
@@ -76,25 +48,46 @@ pub enum Unfit {
     Error(anyhow::Error),
 }
 
-/// Runs `test` over the rules of `engine`.
+/// More alerts than this are no test: a capture should be cut, or `expect_only` be used.
+const MAX_ALERTS: usize = 10_000;
+
+/// Rules with the program of those that are enabled: it serves all tests but the few that enable
+/// more.
+pub struct Loaded {
+    /// The rules.
+    pub engine: Engine,
+    program: SourceRules,
+}
+
+impl Loaded {
+    /// Compiles the rules of `engine`.
+    pub fn new(engine: Engine) -> Self {
+        Loaded { program: engine.compile(), engine }
+    }
+}
+
+/// Runs `test` over `rules`.
 ///
 /// # Errors
 /// If the test names rules or fields that do not exist, or its capture cannot be read.
-pub fn judge(test: &Test, engine: &mut Engine, stop: &Stop) -> Result<Verdict, Unfit> {
+pub fn judge(test: &Test, rules: &mut Loaded, stop: &Stop) -> Result<Verdict, Unfit> {
+    let Loaded { engine, program } = rules;
     let probes = probes(test, engine).map_err(Unfit::Problems)?;
     let enabled = enable(test, engine);
-    let program = engine.compile();
+    let special = (!enabled.is_empty()).then(|| engine.compile());
     enabled.into_iter().for_each(|name| {
         engine.loader.select(Selection::Name(&name), false);
     });
-    let mut recorder =
-        Recorder { rules: engine.loader.rules(), probes: &probes, alerts: Vec::new() };
-    replay(test, engine, &program, &mut recorder, stop).map_err(Unfit::Error)?;
-    let mut alerts = recorder.alerts;
-    if let Some(only) = &test.only {
-        alerts.retain(|alert| only.iter().any(|rule| rule.name == alert.rule));
-    }
-    let mut verdict = Verdict { lines: compare(&test.expect, alerts), events: Vec::new() };
+    let mut recorder = Recorder {
+        rules: engine.loader.rules(),
+        only: test.only.as_deref(),
+        probes: &probes,
+        alerts: Vec::new(),
+    };
+    let program = special.as_ref().unwrap_or(program);
+    replay(test, engine, program, &mut recorder, stop).map_err(Unfit::Error)?;
+    let lines = compare(&test.expect, recorder.alerts);
+    let mut verdict = Verdict { lines, events: Vec::new() };
     for line in &mut verdict.lines {
         let Line::Missing(name, reasons) = line else { continue };
         let rule = engine.loader.rules().iter().find(|rule| rule.name == *name).cloned();
@@ -176,7 +169,7 @@ pub fn replay(
             fields: &engine.fields,
             rules: engine.loader.rules().len(),
             program,
-            matching: Matching::All,
+            matching: test.matching,
             matches,
             duration_ns: 0,
             stop,
@@ -203,6 +196,8 @@ fn with_source(
 /// Keeps the alerts of a replay.
 struct Recorder<'r> {
     rules: &'r [LoadedRule],
+    /// Only alerts of these count.
+    only: Option<&'r [Named]>,
     probes: &'r BTreeMap<String, Template>,
     alerts: Vec<Alert>,
 }
@@ -210,6 +205,12 @@ struct Recorder<'r> {
 impl Matches for Recorder<'_> {
     fn matched(&mut self, rule: usize, ctx: &Context<'_>, _ts: u64) -> Result<()> {
         let Some(rule) = self.rules.get(rule) else { return Ok(()) };
+        if self.only.is_some_and(|only| only.iter().all(|named| named.name != rule.name)) {
+            return Ok(());
+        }
+        if self.alerts.len() == MAX_ALERTS {
+            bail!("more than {MAX_ALERTS} alerts; use a shorter capture, or expect_only");
+        }
         let text = |template: &Template| {
             let mut out = Vec::new();
             template.render_text(ctx, &mut out);
@@ -224,82 +225,6 @@ impl Matches for Recorder<'_> {
         });
         Ok(())
     }
-}
-
-/// Pairs expected and raised alerts in their order, so that as few as possible are left over.
-fn compare(expect: &[Expected], alerts: Vec<Alert>) -> Vec<Line> {
-    // cost[i][j]: of the rest from expected i and raised j on.
-    let (n, m) = (expect.len(), alerts.len());
-    let differences: Vec<Vec<Option<Vec<String>>>> =
-        expect.iter().map(|e| alerts.iter().map(|a| difference(e, a)).collect()).collect();
-    let pair = |i: usize, j: usize| -> Option<usize> {
-        let found = differences.get(i)?.get(j)?.as_ref()?;
-        Some(found.len().min(1))
-    };
-    let mut cost = vec![vec![0_usize; m + 1]; n + 1];
-    for i in (0..=n).rev() {
-        for j in (0..=m).rev() {
-            let mut best = usize::MAX;
-            if i == n && j == m {
-                best = 0;
-            }
-            if i < n {
-                best = best.min(cost[i + 1][j] + 1);
-            }
-            if j < m {
-                best = best.min(cost[i][j + 1] + 1);
-            }
-            if let Some(pairing) = pair(i, j) {
-                best = best.min(cost[i + 1][j + 1] + pairing);
-            }
-            cost[i][j] = best;
-        }
-    }
-    let mut lines = Vec::new();
-    let mut alerts = alerts.into_iter();
-    let (mut i, mut j) = (0, 0);
-    while i < n || j < m {
-        let paired = pair(i, j).filter(|pairing| cost[i][j] == cost[i + 1][j + 1] + pairing);
-        if paired.is_some() {
-            let found = differences.get(i).and_then(|row| row.get(j)).cloned().flatten();
-            if let Some(alert) = alerts.next() {
-                lines.push(match found {
-                    Some(found) if !found.is_empty() => Line::Different(alert, found),
-                    _ => Line::Same(alert),
-                });
-            }
-            (i, j) = (i + 1, j + 1);
-        } else if i < n && cost[i][j] == cost[i + 1][j] + 1 {
-            let rule = expect.get(i).map_or(String::new(), |e| e.rule.name.clone());
-            lines.push(Line::Missing(rule, Vec::new()));
-            i += 1;
-        } else {
-            lines.extend(alerts.next().map(Line::Unexpected));
-            j += 1;
-        }
-    }
-    lines
-}
-
-/// How an alert differs from what is expected; None if it is of another rule.
-fn difference(expected: &Expected, alert: &Alert) -> Option<Vec<String>> {
-    if expected.rule.name != alert.rule {
-        return None;
-    }
-    let mut found = Vec::new();
-    if let Some(priority) = expected.priority.map(|p| p.name()).filter(|p| *p != alert.priority) {
-        found.push(format!("priority is {}, expected {priority}", alert.priority));
-    }
-    for (field, wanted) in &expected.fields {
-        let value = alert.fields.get(&field.name).map_or("<NA>", String::as_str);
-        if value != wanted {
-            found.push(format!("{} is '{value}', expected '{wanted}'", field.name));
-        }
-    }
-    if let Some(part) = expected.output.as_ref().filter(|part| !alert.output.contains(*part)) {
-        found.push(format!("output is '{}', expected it to have '{part}'", alert.output));
-    }
-    Some(found)
 }
 
 /// Every event of a test as a line.

@@ -4,8 +4,9 @@
 //! * `file`: test files, read by `reader`, which tells what is wrong and where.
 //! * `script`: the events of a test, encoded; `process`, `encode`, `defaults` are its parts.
 //! * `source`: such events as a source.
-//! * `judge`: runs and compares; `why` explains missing alerts; `report` prints.
+//! * `judge`: runs; `compare`: compares; `why` explains missing alerts; `report` prints.
 
+mod compare;
 mod defaults;
 mod encode;
 mod file;
@@ -31,7 +32,7 @@ use crate::engine::Engine;
 use crate::rules_files;
 use crate::signals::Stop;
 use file::Test;
-use judge::{Unfit, judge};
+use judge::{Loaded, Unfit, judge};
 use report::Report;
 
 /// Runs the tests of all files.
@@ -58,8 +59,8 @@ pub fn run(options: &TestOptions) -> Result<ExitCode> {
             if stop.requested() {
                 bail!("interrupted");
             }
-            let engine = engines.of(test, &options.rules, &name)?;
-            match judge(test, engine, &stop) {
+            let rules = engines.of(test, &options.rules, &name)?;
+            match judge(test, rules, &stop) {
                 Ok(verdict) => report.verdict(test, &verdict, &mut out)?,
                 Err(Unfit::Problems(problems)) => {
                     report.problems(&problems, Some(test), &mut out)?;
@@ -92,11 +93,11 @@ fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 /// Loaded rules by the files that they come from: many tests share theirs.
 #[derive(Default)]
-struct Engines(HashMap<Vec<PathBuf>, Engine>);
+struct Engines(HashMap<Vec<PathBuf>, Loaded>);
 
 impl Engines {
     /// The rules of a test: those that it names, else those of the command line.
-    fn of(&mut self, test: &Test, given: &[PathBuf], file: &str) -> Result<&mut Engine> {
+    fn of(&mut self, test: &Test, given: &[PathBuf], file: &str) -> Result<&mut Loaded> {
         let paths = if test.rules.is_empty() { given } else { &test.rules };
         if paths.is_empty() {
             bail!(
@@ -108,7 +109,7 @@ impl Engines {
         }
         if !self.0.contains_key(paths) {
             let engine = load(paths).with_context(|| format!("{file}:{}: rules", test.line))?;
-            self.0.insert(paths.to_vec(), engine);
+            self.0.insert(paths.to_vec(), Loaded::new(engine));
         }
         self.0.get_mut(paths).context("rules that were loaded")
     }

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use super::compare::{Alert, Line};
 use super::file::Test;
-use super::judge::{Alert, Line, Verdict};
+use super::judge::Verdict;
 use super::reader::Problem;
 use crate::rules_cmd::options::TestFormat;
 

@@ -78,7 +78,7 @@ pub fn doc(_: &[String]) -> Result {
 
 /// Unit and integration tests; the sum of all test programs is the last line.
 pub fn unit(args: &[String]) -> Result {
-    let mut command = process::cargo(&["test", "--locked", "--workspace"]);
+    let mut command = process::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
     command.args(args).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|e| process::refused(&command, &e))?;
     let mut sum = Sum::default();

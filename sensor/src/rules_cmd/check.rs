@@ -28,6 +28,10 @@ pub fn run(options: &CheckOptions) -> Result<ExitCode> {
     if found.files.is_empty() {
         bail!("there is no rules file (*.yaml) among what is named");
     }
+    for note in &found.notes {
+        // There is nowhere to report that stderr is closed.
+        let _ = writeln!(io::stderr(), "{note}");
+    }
     let names: Vec<&str> = found.files.iter().map(|file| file.name.as_str()).collect();
     let mut engine = Engine::new(&Config::default(), None);
     engine.loader.report_all_errors();
@@ -55,9 +59,6 @@ pub fn run(options: &CheckOptions) -> Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     match options.format {
         CheckFormat::Text => {
-            for note in &found.notes {
-                writeln!(out, "{note}")?;
-            }
             for finding in &findings {
                 write_finding(finding, &mut out)?;
             }

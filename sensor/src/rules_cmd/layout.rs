@@ -75,7 +75,11 @@ impl Lines {
                 NodeKind::List(values) => {
                     self.line(indent, &format!("{joint}{} {op} (", print_lossy(left)));
                     let values: Vec<String> = values.iter().map(constant).collect();
-                    for line in wrap(values.iter().map(String::as_str), ",", WIDTH - indent - 4) {
+                    for line in wrap(
+                        values.iter().map(String::as_str),
+                        ",",
+                        WIDTH.saturating_sub(indent + 4),
+                    ) {
                         self.line(indent + 4, &line);
                     }
                     self.line(indent, ")");

@@ -215,3 +215,47 @@ fn priority(node: Node<'_>) -> Read<Priority> {
         Problem::at(node, super::reader::unknown("priority", written, "an alert", &names))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLES: [&str; 2] = [
+        include_str!("../../../tests/data/rules_test/files.yaml"),
+        include_str!("../../../tests/data/rules_test/containers.yaml"),
+    ];
+
+    #[test]
+    fn examples_are_read_whole() {
+        let counts = EXAMPLES.map(|text| {
+            let file = read(text, Path::new("d"));
+            assert!(file.problems.is_empty(), "{:?}", file.problems);
+            file.tests.len()
+        });
+        assert_eq!(counts, [2, 3]);
+        let file = read(EXAMPLES[0], Path::new("d"));
+        assert_eq!(file.tests[0].rules, [PathBuf::from("d/rules.yaml")]);
+        let Input::Script(script) = &file.tests[0].input else { panic!() };
+        // Two of the clone, one each of execve, openat and exit.
+        assert_eq!(script.events.len(), 5);
+        assert_eq!(script.snapshot.threads.len(), 3);
+    }
+
+    /// Whatever a test file holds is read or refused: changed at every place, and cut there.
+    #[test]
+    fn damaged_files_are_no_reason_to_panic() {
+        let damage = ["", "-1", "~", "{", "9223372036854775807", "é", ": ", "\n", "->", "E", "|"];
+        for text in EXAMPLES {
+            let places = text.char_indices().map(|(at, _)| at).step_by(3);
+            for (at, damage) in places.zip(damage.iter().cycle()) {
+                let (before, after) = text.split_at(at);
+                let rest: String = after.chars().skip(1).collect();
+                for damaged in [format!("{before}{damage}{rest}"), before.to_owned()] {
+                    for problem in read(&damaged, Path::new("")).problems {
+                        assert!(!problem.render("f", &damaged).is_empty());
+                    }
+                }
+            }
+        }
+    }
+}

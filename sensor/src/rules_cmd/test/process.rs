@@ -36,6 +36,9 @@ pub const PROCESS_KEYS: &[&str] = &[
     "fds",
 ];
 
+/// Linux's largest process id.
+const MAX_PID: i64 = 1 << 22;
+
 /// 2024-01-01, nanoseconds since the epoch: when tests happen.
 pub const START_NS: u64 = 1_704_067_200_000_000_000;
 /// When programs were installed: a day before. Rules on fresh executables stay silent.
@@ -86,7 +89,13 @@ impl<'d> Process<'d> {
         ) -> Read<Option<T>> {
             keys.get(name).map(|node| read(node, name)).transpose()
         }
-        let id = |name| opt(keys, name, number::<i64>);
+        let id = |name| {
+            let id = opt(keys, name, number::<i64>)?;
+            match id.filter(|id| !(1..=MAX_PID).contains(id)) {
+                Some(_) => Err(keys.problem(name, format!("{name} must be from 1 to {MAX_PID}"))),
+                None => Ok(id),
+            }
+        };
         let flag = |name| Ok(opt(keys, name, boolean)?.unwrap_or(false));
         let user = opt(keys, "user", text)?;
         let uid = match (opt(keys, "uid", unsigned)?, user) {
@@ -362,9 +371,6 @@ pub fn add(snapshot: &mut Snapshot, nodes: &[Node<'_>]) -> Read<()> {
             return Err(Problem::at(node, "a process needs a pid"));
         };
         let tid = process.tid.unwrap_or(pid);
-        if pid < 1 || tid < 1 {
-            return Err(Problem::at(node, "a pid must be above 0"));
-        }
         if process.path().is_none() && process.name.is_none() && tid == pid {
             let message = format!("process {pid} needs an exe (exe: /bin/bash) or a name");
             return Err(Problem::at(node, message));

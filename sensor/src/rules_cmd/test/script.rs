@@ -27,6 +27,20 @@ const STEP_NS: u64 = 1_000_000;
 const SUBSTEP_NS: u64 = 1_000;
 /// Portable `CLONE_CHILD_IN_PIDNS`.
 const CHILD_IN_PIDNS: u32 = 1 << 29;
+/// What a process gets by execve.
+const NEED_EXEC: &[&str] = &[
+    "name",
+    "args",
+    "env",
+    "caps",
+    "tty",
+    "loginuid",
+    "pgid",
+    "exe_writable",
+    "exe_upper_layer",
+    "exe_lower_layer",
+    "exe_from_memfd",
+];
 /// Keys beside the event itself.
 const LINE_KEYS: [&str; 3] = ["pid", "tid", "after"];
 /// Words for several events at once.
@@ -171,7 +185,7 @@ impl World {
         let event = builder.finish(0, 0).map_err(|e| Problem::at(at, e.to_string()))?;
         self.state.process(&event);
         self.events.push(event.bytes().to_vec());
-        self.now += SUBSTEP_NS;
+        self.now = self.now.saturating_add(SUBSTEP_NS);
         Ok(())
     }
 
@@ -187,7 +201,7 @@ impl World {
         let child = Process::read(&keys)?;
         refuse(&keys, &["parent", "fds"], "a spawned process inherits it; use events of its own")?;
         let highest = self.state.threads().map(|t| t.tid).max().unwrap_or(1);
-        let pid = child.pid.unwrap_or(highest + 1);
+        let pid = child.pid.unwrap_or(highest.saturating_add(1));
         let child_tid = child.tid.unwrap_or(pid);
         if self.state.thread(child_tid).is_some_and(|t| !t.is_dead()) {
             let at = keys.get("tid").or_else(|| keys.get("pid")).unwrap_or(node);
@@ -198,6 +212,10 @@ impl World {
         }
         self.tell_users_of(tid, &child, node)?;
         self.clone(tid, pid, child_tid, &child, node)?;
+        if child.path().is_none() {
+            let why = "only the start of a program sets it, so give an exe, too";
+            refuse(&keys, NEED_EXEC, why)?;
+        }
         if child_tid != pid {
             // A thread: it has no program of its own.
             refuse(

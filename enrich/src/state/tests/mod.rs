@@ -1,8 +1,10 @@
 //! Stories: sequences of events and what they must leave behind.
 
+mod calls;
 mod churn;
 mod creds;
 mod files;
+mod kernel;
 mod network;
 mod process;
 mod random;

@@ -212,6 +212,130 @@ fn every_event_can_be_left_to_its_defaults() {
     assert!(tried > 100, "{tried}");
 }
 
+/// What an event line encodes to, as `evt.args` shows it.
+#[test]
+fn events_mean_what_they_say() {
+    let cases = [
+        ("read: {fd: 3, data: hello}", "res=5 data=hello fd=3(<f>/etc/passwd) size=5"),
+        ("write: {fd: 0, data: x}", "res=1 data=x fd=0(<4t>1.2.3.4:5->6.7.8.9:80) size=1"),
+        (
+            "connect: {fd: 20, addr: '[2001:db8::1]:443', res: EINPROGRESS}",
+            "res=-115(EINPROGRESS) tuple=fd00::2:40000->2001:db8::1:443 \
+             fd=20(<6t>fd00::2:40000->2001:db8::1:443) addr=2001:db8::1:443",
+        ),
+        (
+            "accept4: {fd: 21, tuple: '203.0.113.7:5555'}",
+            "fd=21(<4t>203.0.113.7:5555->10.0.0.2:80) tuple=203.0.113.7:5555->10.0.0.2:80 \
+             queuepct=0 queuelen=0 queuemax=0 flags=0",
+        ),
+        (
+            "dup2: {oldfd: 21, newfd: 1}",
+            "res=1(<4t>203.0.113.7:5555->10.0.0.2:80) \
+             oldfd=21(<4t>203.0.113.7:5555->10.0.0.2:80) newfd=1(<4t>203.0.113.7:5555->10.0.0.2:80)",
+        ),
+        (
+            "fchmodat: {filename: x, mode: 04111}",
+            "res=0 dirfd=-100(AT_FDCWD) filename=x(/tmp/x) mode=04111(S_IXOTH|S_IXGRP|S_IXUSR|S_ISUID)",
+        ),
+        (
+            "chmod: {filename: /tmp/x, mode: S_ISUID|S_IXUSR}",
+            "res=0 filename=/tmp/x mode=04100(S_IXUSR|S_ISUID)",
+        ),
+        (
+            "renameat2: {oldpath: a, newpath: /b, res: EXDEV}",
+            "res=-18(EXDEV) olddirfd=-100(AT_FDCWD) oldpath=a(/tmp/a) newdirfd=-100(AT_FDCWD) \
+             newpath=/b flags=0",
+        ),
+        (
+            "openat: {name: y, fd: EACCES, flags: O_WRONLY|O_CREAT, mode: '0600'}",
+            "fd=-13(EACCES) dirfd=-100(AT_FDCWD) name=y(/tmp/y) flags=6(O_CREAT|O_WRONLY) \
+             mode=0600 dev=0 ino=0",
+        ),
+        ("kill: {pid: 1, sig: SIGKILL}", "res=0 pid=1(systemd) sig=9(SIGKILL)"),
+        (
+            "ptrace: {request: PTRACE_ATTACH, pid: 1}",
+            "res=0 addr=NULL data=NULL request=11(PTRACE_ATTACH) pid=1(systemd)",
+        ),
+        (
+            "keyctl: {operation: KEYCTL_READ, arg2: 5}",
+            "res=0 operation=11(KEYCTL_READ) arg2=5 \
+             arg3=NULL arg4=NULL arg5=NULL",
+        ),
+        (
+            "unshare: {flags: CLONE_NEWUSER|CLONE_NEWNS}",
+            "res=0 flags=1048608(CLONE_NEWNS|CLONE_NEWUSER)",
+        ),
+        ("poll: {fds: [0, 3]}", "res=0 fds=0:41 3:f1 timeout=0"),
+        ("setuid: {uid: alice}", "res=0 uid=1000(alice)"),
+        ("init_module: {img: ~, uargs: a=b}", "res=0 img=NULL length=0 uargs=a=b"),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let any = "- rule: Any\n  desc: d\n  condition: evt.num > 0 and evt.type != socket\n  \
+               output: x\n  priority: INFO\n";
+    let any = write(&dir, "any.yaml", any);
+    let mut content = String::from(
+        "- test: T
+  processes:
+    - {pid: 50, exe: /usr/bin/python3, cwd: /tmp, fds: {0: '1.2.3.4:5->6.7.8.9:80', 3: /etc/passwd}}
+    - {pid: 51, exe: /bin/bash, user: alice, uid: 1000}
+  events:
+",
+    );
+    cases.iter().for_each(|(line, _)| content += &format!("    - {{pid: 50, {line}}}\n"));
+    content += "  expect:\n";
+    for (_, args) in cases {
+        content += &format!("    - {{rule: Any, fields: {{evt.args: \"{args}\"}}}}\n");
+    }
+    let file = write(&dir, "t.yaml", &content);
+    run(["rules", "test", "-r", &any, &file]).exits(0);
+}
+
+/// Processes take after their parents, and spawned ones change by the calls that change them.
+#[test]
+fn processes_are_what_the_test_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule =
+        "- rule: Exec\n  desc: d\n  condition: evt.type=execve\n  output: x\n  priority: INFO\n";
+    let rules = write(&dir, "r.yaml", rule);
+    let content = "- test: T
+  processes:
+    - {pid: 20, name: sshd, exe: /usr/sbin/sshd, container: 1f2e3d4c5b6a}
+    - {pid: 21, parent: 20, exe: -bash, exepath: /bin/bash, uid: 1000, user: alice, loginuid: 1000, tty: 34816, cwd: /home/alice, env: [A=b]}
+  events:
+    - pid: 21
+      spawn: {pid: 22, exe: /usr/bin/a-very-long-name-of-a-program, args: [-x, y z], cwd: /srv, uid: 33, user: www-data, sid: 22, caps: [CAP_NET_RAW, CAP_CHOWN], exe_upper_layer: true, exe_writable: true}
+    - {pid: 22, after: 2s, exec: {exe: sh, exepath: /bin/dash, name: renamed, exe_from_memfd: true}}
+    - {pid: 22, exec: {exe: /bin/none, res: ENOENT}}
+    - {pid: 21, spawn: {pid: 30, exe: /bin/x, container: host, vpid: 5}}
+  expect:
+    - rule: Exec
+      fields:
+        proc.name: a-very-long-nam
+        proc.exepath: /usr/bin/a-very-long-name-of-a-program
+        proc.cmdline: a-very-long-nam -x y z
+        proc.args: -x y z
+        proc.pname: bash
+        proc.pexe: -bash
+        proc.aname[2]: sshd
+        proc.cwd: /srv/
+        proc.tty: 34816
+        proc.sid: 22
+        proc.env[A]: b
+        proc.is_exe_upper_layer: true
+        proc.is_exe_writable: true
+        user.uid: 33
+        user.name: www-data
+        user.loginuid: 1000
+        container.id: 1f2e3d4c5b6a
+        thread.cap_effective: CAP_CHOWN CAP_NET_RAW
+    - {rule: Exec, fields: {proc.name: renamed, proc.exe: sh, proc.exepath: /bin/dash, proc.is_exe_from_memfd: true, proc.is_exe_upper_layer: false}}
+    - {rule: Exec, fields: {proc.name: renamed, evt.res: ENOENT, evt.arg.exe: /bin/none}}
+    - {rule: Exec, fields: {container.id: host, proc.vpid: 5, proc.pid: 30, user.name: alice}}
+";
+    let file = write(&dir, "t.yaml", content);
+    run(["rules", "test", "-r", &rules, &file]).exits(0);
+}
+
 #[test]
 fn captures_are_tested_too() {
     test("- {test: T, capture: none.scap, expect: []}").exits(1).prints("none.scap");

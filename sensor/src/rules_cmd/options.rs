@@ -76,11 +76,19 @@ A test file is a list of tests. Each gives events and the alerts that they must 
         fields: {proc.name: cat, fd.name: /etc/shadow}
         output: opened for reading          # a part of the message
 
-An event is `spawn` (clone and execve), `exec`, `exit` or any event of `falco --list-events` with its
-parameters by name; those left out get sensible values. `capture: file.scap` replaces processes and
-events. `expect_only: [Rule]` ignores the alerts of all other rules. All rules are tried on every
-event, unless the test says `matching: first`. Rules that are disabled are enabled in tests that
-name them. Exit code 1 if a test fails.";
+An event is `spawn` (clone and execve), `exec`, `exit`, or an event of `falco --list-events` with its
+parameters by name; those left out get sensible values: success, the next free fd, AT_FDCWD, …
+Flags are names joined by | or numbers (O_WRONLY|O_CREAT, 0755), results may be errors (fd: EACCES),
+addresses ip:port or a unix path. Sockets are made where a call needs one.
+
+A process has pid, tid, parent, name, exe, exepath, args, env, cwd, root, uid, gid, user, loginuid,
+caps, tty, sid, pgid, vpid, container (an id, or host), exe_writable, exe_upper_layer,
+exe_lower_layer, exe_from_memfd and fds ({0: '10.0.0.2:4000->203.0.113.9:443', 3: /etc/passwd}).
+What it does not say is as its parent's; the parent is pid 1, if none is named.
+
+`capture: file.scap` replaces processes and events. `expect_only: [Rule]` ignores the alerts of all
+other rules. All rules are tried on every event, unless the test says `matching: first`. Rules that
+are disabled are enabled in tests that name them. Exit code 1 if a test fails.";
 
 /// `falco rules check`.
 #[derive(Debug, clap::Args)]

@@ -26,9 +26,12 @@ pub fn profile(command: &Command, out: &Path) -> Result<Profile> {
     for (key, value) in command.get_envs() {
         valgrind.env(key, value.unwrap_or_default());
     }
-    let status = valgrind.stdin(Stdio::null()).stdout(Stdio::null()).status();
-    let status = status.context("cannot run valgrind")?;
-    ensure!(status.success(), "{valgrind:?} ended with {status}");
+    // Its words on system calls that it does not know are of no interest unless it fails.
+    let output =
+        valgrind.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
+    let output = output.context("cannot run valgrind")?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{valgrind:?} ended with {}\n{stderr}", output.status);
 
     let mut annotate = Command::new("callgrind_annotate");
     annotate.args(["--auto=no", "--threshold=100"]).arg(out);

@@ -411,7 +411,7 @@ fn explanations_point_at_the_very_token() {
     assert!(
         lines[0].starts_with("LOAD_ERR_COMPILE_CONDITION (Error compiling condition): expected")
     );
-    assert_eq!(lines[1], "  --> rules.yaml:3:42");
+    assert_eq!(lines[1], "  --> rules.yaml:3:42 in rule 'r'");
     assert_eq!(lines[2], "  |   condition: evt.type=open and proc.name is x");
     assert_eq!(lines[3], "  |                                          ^");
     // In the file itself if it is not about a condition.
@@ -420,7 +420,7 @@ fn explanations_point_at_the_very_token() {
     let lines: Vec<&str> = explanation.lines().collect();
     assert_eq!(
         lines[1..4],
-        ["  --> rules.yaml:5:13", "  |   priority: nothing", "  |             ^"]
+        ["  --> rules.yaml:5:13 in rule 'r'", "  |   priority: nothing", "  |             ^"]
     );
 }
 

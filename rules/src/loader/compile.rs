@@ -26,6 +26,9 @@ use crate::template::Template;
 /// More event types than this in a rule's condition deserve a warning.
 const MANY_EVENT_TYPES: usize = 100;
 
+/// So many warnings of a rule are traced into its macros; nobody reads more.
+const MAX_TRACED: usize = 100;
+
 /// A macro with its lists and macros resolved.
 #[derive(Clone, Debug)]
 pub(super) struct Macro {
@@ -49,8 +52,14 @@ struct Resolved {
     parsed: Parsed,
     /// The text before lists were resolved, which Falco shows.
     shown: Arc<str>,
-    /// Which macros were put in.
-    macros: Vec<usize>,
+    /// Whether it is made of more than its own text.
+    has_macros: bool,
+}
+
+impl Resolved {
+    fn place(&self, rule: &definitions::Rule, pos: Pos, traced: &Arc<Traced>) -> Context {
+        rule.condition_context.in_condition(pos, &self.shown, Some(traced))
+    }
 }
 
 /// Everything compiled.
@@ -108,13 +117,13 @@ struct Compiler<'d, 'r, 's, 'c> {
 }
 
 impl Compiler<'_, '_, '_, '_> {
-    /// Whether to go on without an item that is wrong; then its error was reported, unless it may
-    /// only be a consequence of another.
-    fn leave_out(&mut self, error: LoadError, conditions: &[&str]) -> Result<(), LoadError> {
+    /// Reports the error of an item and goes on without it, if all errors are wanted. `names_broken`
+    /// says whether its condition names something broken, so that the error may be a consequence.
+    fn leave_out(&mut self, error: LoadError, names_broken: bool) -> Result<(), LoadError> {
         if !self.all_errors {
             return Err(error);
         }
-        if !conditions.iter().any(|condition| self.broken.is_named_in(condition)) {
+        if !names_broken || error.code == ErrorCode::CompileOutput {
             self.result.fail(error);
         }
         Ok(())
@@ -174,14 +183,15 @@ impl Compiler<'_, '_, '_, '_> {
         }
     }
 
-    /// Puts in the macros that were first defined before item number `visibility`. Returns which.
+    /// Puts in the macros that were first defined before item number `visibility`. Also returns
+    /// whether there were any.
     fn resolve_macros(
         &mut self,
         parsed: &Parsed,
         shown: &Arc<str>,
         visibility: usize,
         context: &Context,
-    ) -> Result<(Node, Vec<usize>), LoadError> {
+    ) -> Result<(Node, bool), LoadError> {
         let mut node = parsed.node.clone();
         let (names, compiled) = (&self.definitions.macros, &self.out.macros);
         let lookup = |name: &str| {
@@ -190,26 +200,23 @@ impl Compiler<'_, '_, '_, '_> {
             Some((definition.name.as_str(), &compiled.get(i)?.condition))
         };
         let resolution = macros::resolve(&mut node, &lookup, &mut self.nodes_left);
-        let index = |(name, _): &(String, Pos)| names.position(name);
-        let put_in: Vec<usize> = resolution.resolved.iter().filter_map(index).collect();
         let unknown = resolution
             .unknown
             .first()
             .map(|(name, pos)| (format!("Undefined macro '{name}' used in filter."), *pos));
         if let Some((message, pos)) = resolution.errors.first().cloned().or(unknown) {
             let is_it = |leaf: &Node| matches!(leaf.kind, NodeKind::Identifier(_));
-            // Loops may pass through any macro; what is unknown is mostly in this very text.
-            let all: Vec<usize> = (0..compiled.len()).collect();
-            let traced = self.text_of(parsed, &all, pos, &mut |_, leaf| is_it(leaf));
+            let traced = self.text_of(parsed, pos, &mut |_, leaf| is_it(leaf));
             let context = context.in_condition(pos, shown, Some(&traced));
             return Err(LoadError::definition(message, &context));
         }
-        for &i in &put_in {
-            if let Some(used) = self.out.macros.get_mut(i) {
+        for (name, _) in &resolution.resolved {
+            let i = self.definitions.macros.position(name);
+            if let Some(used) = i.and_then(|i| self.out.macros.get_mut(i)) {
                 used.used = true;
             }
         }
-        Ok((node, put_in))
+        Ok((node, !resolution.resolved.is_empty()))
     }
 
     /// The text that a position is in: the condition itself, or one of the macros in it. `is_it`
@@ -217,14 +224,13 @@ impl Compiler<'_, '_, '_, '_> {
     fn text_of(
         &mut self,
         own: &Parsed,
-        macros: &[usize],
         pos: Pos,
         is_it: &mut dyn FnMut(&mut Self, &Node) -> bool,
     ) -> Arc<Traced> {
-        if macros.is_empty() || self.holds(&own.node, pos, is_it) {
+        if self.holds(&own.node, pos, is_it) {
             return own.traced.clone();
         }
-        for &i in macros {
+        for i in 0..self.out.macros.len() {
             let Some(parsed) = self.out.macros.get(i).map(|m| m.parsed.clone()) else { continue };
             if self.holds(&parsed.node, pos, is_it) {
                 return parsed.traced.clone();
@@ -257,7 +263,8 @@ impl Compiler<'_, '_, '_, '_> {
             let parsed = match self.parse(&definition.condition, &definition.condition_context) {
                 Ok(parsed) => Arc::new(parsed),
                 Err(error) => {
-                    self.leave_out(error, &[definition.condition.as_str()])?;
+                    let named = self.broken.is_named_in(definition.condition.as_str());
+                    self.leave_out(error, named)?;
                     self.broken.words.insert(definition.name.clone());
                     // Never used: who names it is left out too.
                     Arc::new(Parsed {
@@ -288,7 +295,7 @@ impl Compiler<'_, '_, '_, '_> {
                     }
                 }
                 Err(error) => {
-                    self.leave_out(error, &[condition])?;
+                    self.leave_out(error, false)?;
                     self.broken.words.insert(definition.name.clone());
                 }
             }
@@ -302,11 +309,18 @@ impl Compiler<'_, '_, '_, '_> {
             if self.broken.rules.contains(&rule.name) {
                 continue;
             }
-            match self.rule(rule) {
-                Ok(compiled) => self.out.rules.extend(compiled),
+            let compiled = self.rule(rule);
+            let names_broken = self.all_errors && {
+                let condition = exceptions::apply(rule).unwrap_or(rule.condition.clone());
+                self.broken.is_named_in(condition.as_str())
+            };
+            match compiled {
+                Ok(compiled) if !names_broken => self.out.rules.extend(compiled),
+                Ok(_) => {
+                    self.broken.rules.insert(rule.name.clone());
+                }
                 Err(error) => {
-                    let condition = exceptions::apply(rule).unwrap_or(rule.condition.clone());
-                    self.leave_out(error, &[condition.as_str()])?;
+                    self.leave_out(error, names_broken)?;
                     self.broken.rules.insert(rule.name.clone());
                 }
             }
@@ -331,8 +345,8 @@ impl Compiler<'_, '_, '_, '_> {
 
         let parsed = self.parse(&condition, &rule.condition_context)?;
         let shown = Arc::from(condition.as_str());
-        let (node, macros) = self.resolve_macros(&parsed, &shown, usize::MAX, &rule.context)?;
-        let condition = Resolved { node, parsed, shown, macros };
+        let (node, has_macros) = self.resolve_macros(&parsed, &shown, usize::MAX, &rule.context)?;
+        let condition = Resolved { node, parsed, shown, has_macros };
         self.warn_bad_practice(&condition, &rule.condition_context);
         let Some(checked) = self.check(rule, &condition)? else { return Ok(None) };
         if rule.source == SYSCALL_SOURCE
@@ -480,11 +494,15 @@ impl Compiler<'_, '_, '_, '_> {
                 return Err(LoadError::new(ErrorCode::CompileCondition, message, &place));
             }
         };
-        for warning in &checked.warnings {
-            let place = self.place(rule, condition, warning.pos, &mut |this, leaf| {
+        for (i, warning) in checked.warnings.iter().enumerate() {
+            let mut is_it = |this: &mut Self, leaf: &Node| {
                 let checked = this.catalogue(rule).map(|catalogue| check(leaf, catalogue));
                 matches!(checked, Ok(Ok(checked)) if checked.warnings.contains(warning))
-            });
+            };
+            let place = match i < MAX_TRACED {
+                true => self.place(rule, condition, warning.pos, &mut is_it),
+                false => condition.place(rule, warning.pos, &condition.parsed.traced),
+            };
             self.result.warn(WarningCode::CompileCondition, &warning.message, &place);
         }
         // Only system calls are chosen by their types. Falco does not survive this.
@@ -519,8 +537,12 @@ impl Compiler<'_, '_, '_, '_> {
         pos: Pos,
         is_it: &mut dyn FnMut(&mut Self, &Node) -> bool,
     ) -> Context {
-        let traced = self.text_of(&condition.parsed, &condition.macros, pos, is_it);
-        rule.condition_context.in_condition(pos, &condition.shown, Some(&traced))
+        let parsed = &condition.parsed;
+        let traced = match condition.has_macros {
+            true => self.text_of(parsed, pos, is_it),
+            false => parsed.traced.clone(),
+        };
+        condition.place(rule, pos, &traced)
     }
 
     fn warn_unused(&mut self) {

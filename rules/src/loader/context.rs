@@ -239,6 +239,12 @@ impl Context {
         rest.get(..end).filter(|word| !word.is_empty())
     }
 
+    /// The list whose items stand at this place of a condition.
+    pub(super) fn list(&self) -> Option<&str> {
+        let Condition { pos, traced, .. } = self.0.condition.as_ref()?;
+        traced.as_ref()?.list_at(pos.index)
+    }
+
     /// The innermost place in the file.
     pub(super) fn spot(&self) -> Spot {
         if let Some(Condition { pos, traced: Some(traced), .. }) = &self.0.condition

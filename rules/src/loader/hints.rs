@@ -62,9 +62,7 @@ fn of_error(
     }
     if let Some(name) = between(message, "Undefined macro '", "' used in filter.") {
         let macros = definitions.macros.iter().map(|m| m.name.as_str());
-        let hint = did_you_mean(name, macros);
-        let is_list = || definitions.lists.get(name).map(|_| "this is a list: use it with 'in'");
-        return hint.or_else(|| is_list().map(str::to_owned));
+        return did_you_mean(name, macros);
     }
     if let Some(name) = between(message, "unknown event type ", "") {
         let names: BTreeSet<String> = sources
@@ -113,11 +111,15 @@ fn of_syntax(message: &str, context: &Context) -> Option<String> {
     if message.starts_with("expected a valid check operator") {
         return did_you_mean(next?, parser::operators());
     }
-    let last = between(message, "unexpected token after '", "")?;
+    if let Some(list) = context.list().filter(|_| message.starts_with("expected a '(' token")) {
+        return Some(format!("'{list}' is a list: compare with it, as in 'proc.name in ({list})'"));
+    }
+    let rest = between(message, "unexpected token after '", "")?;
+    let last = rest.split("', expecting").next().unwrap_or_default();
     match next {
         Some(word) => did_you_mean(word, ["and", "or"]),
         // A parenthesis behind a word makes it a transformer.
-        None => did_you_mean(last.trim_matches('\''), parser::transformers()),
+        None => did_you_mean(last, parser::transformers()),
     }
 }
 

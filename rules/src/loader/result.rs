@@ -333,7 +333,11 @@ impl fmt::Display for Finding {
     /// Several lines, ending in a newline: message, place, the line with its caret, and the hint.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} ({}): {}", self.code, self.summary, self.message)?;
-        writeln!(f, "  --> {}:{}:{}", self.file, self.line, self.column)?;
+        write!(f, "  --> {}:{}:{}", self.file, self.line, self.column)?;
+        if let Some((kind, name)) = &self.item {
+            write!(f, " in {kind} '{name}'")?;
+        }
+        writeln!(f)?;
         for line in self.excerpt.lines() {
             writeln!(f, "  | {line}")?;
         }

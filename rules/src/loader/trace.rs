@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::context::Context;
+use super::lists::words;
 use crate::yaml;
 
 /// A text with the places that its parts come from.
@@ -105,18 +106,37 @@ impl Traced {
 
     /// The place of the token at or behind a byte of the text.
     pub(super) fn origin(&self, at: usize) -> Option<(&Context, usize)> {
-        let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
-        let skip = |text: &str, at: usize| {
-            let behind = text.as_bytes().get(at..).unwrap_or_default();
-            let blanks = behind.iter().take_while(|b| blank(b)).count();
-            if blanks == behind.len() { text.trim_end().len() } else { at + blanks }
-        };
-        let mut at = skip(&self.text, at);
+        let (at, _) = self.follow(at);
+        self.source.origin(skip_blanks(self.source.as_str(), at))
+    }
+
+    /// The list whose items stand at a byte of the text (or behind blanks), as the source names it.
+    pub(super) fn list_at(&self, at: usize) -> Option<&str> {
+        let (at, replaced) = self.follow(at);
+        let rest = self.source.as_str().get(at..).filter(|_| replaced)?;
+        words(rest).next()
+    }
+
+    /// The byte of the source that a byte of the text (or what is behind blanks there) comes from,
+    /// and whether it is the name of a list that was replaced.
+    fn follow(&self, at: usize) -> (usize, bool) {
+        let mut at = skip_blanks(&self.text, at);
+        let mut replaced = false;
         for layer in self.layers.iter().rev() {
             let i = layer.partition_point(|stretch| stretch.start <= at).saturating_sub(1);
             let Some(stretch) = layer.get(i) else { continue };
+            replaced |= !stretch.kept;
             at = stretch.from + if stretch.kept { at.saturating_sub(stretch.start) } else { 0 };
         }
-        self.source.origin(skip(self.source.as_str(), at))
+        (at, replaced)
     }
+}
+
+/// The first byte at or behind `at` that is not blank; the end of the text without trailing blanks
+/// if there is none.
+fn skip_blanks(text: &str, at: usize) -> usize {
+    let blank = |b: &&u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
+    let behind = text.as_bytes().get(at..).unwrap_or_default();
+    let blanks = behind.iter().take_while(blank).count();
+    if blanks == behind.len() { text.trim_end().len() } else { at + blanks }
 }

@@ -8,10 +8,19 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// RE2's bound on the counts of a repetition.
+/// RE2's bound on the counts of a repetition, and of repetitions in each other multiplied.
 const MAX_REPEAT: u32 = 1000;
+/// How deep groups may nest, as compiling takes stack for each level. (RE2: 1000.)
+const MAX_NESTING: usize = 300;
+/// Bound on a pattern, in bytes. What RE2 makes of a longer one is too large for it in any case.
+const MAX_PATTERN: usize = 256 << 10;
 /// Bound on a compiled pattern, in bytes.
 const SIZE_LIMIT: usize = 4 << 20;
+/// Bound on what matching may remember of a pattern, in bytes; forgetting costs time, but it stays
+/// linear in the text.
+const CACHE_LIMIT: usize = 2 << 20;
+
+const TOO_LARGE: &str = "pattern too large - compile failed";
 
 /// A compiled pattern. Two are equal if their sources are.
 #[derive(Clone)]
@@ -26,12 +35,17 @@ impl Regex {
     /// # Errors
     /// If it is not in the syntax or too large; the message is RE2's.
     pub fn new(pattern: &[u8]) -> Result<Self, String> {
+        if pattern.len() > MAX_PATTERN {
+            return Err(TOO_LARGE.into());
+        }
         let text = std::str::from_utf8(pattern).map_err(|_| "invalid UTF-8")?;
         let translated = Translator::run(text)?;
         let compiled = regex::RegexBuilder::new(&translated)
             .size_limit(SIZE_LIMIT)
+            .dfa_size_limit(CACHE_LIMIT)
+            .nest_limit(MAX_NESTING as u32)
             .build()
-            .map_err(|_| "pattern too large - compile failed")?;
+            .map_err(|_| TOO_LARGE)?;
         Ok(Regex { source: pattern.into(), compiled })
     }
 
@@ -71,6 +85,12 @@ struct Group {
     text: String,
     /// Where the latest atom begins; none where a repetition would have nothing to repeat.
     atom: Option<usize>,
+    /// How many operators follow on the latest atom.
+    operators: usize,
+    /// How often the latest atom repeats what is innermost in it.
+    times: u32,
+    /// The most often that anything in the group is repeated.
+    most_times: u32,
 }
 
 /// Reads RE2's syntax and writes the `regex` crate's.
@@ -102,6 +122,9 @@ impl<'p> Translator<'p> {
         match c {
             '(' => {
                 self.skip(c);
+                if self.groups.len() >= MAX_NESTING {
+                    return Err("expression nests too deeply".into());
+                }
                 self.groups.push(std::mem::take(&mut self.current));
             }
             ')' => {
@@ -111,6 +134,7 @@ impl<'p> Translator<'p> {
                 self.skip(c);
                 let inner = std::mem::replace(&mut self.current, outer);
                 self.atom(&format!("(?:{})", inner.text));
+                self.count_times(inner.most_times);
             }
             '|' => {
                 self.skip(c);
@@ -131,10 +155,16 @@ impl<'p> Translator<'p> {
             '{' => match repetition(self.rest) {
                 Some((operator, min, max)) => {
                     self.rest = self.rest.get(operator.len()..).unwrap_or_default();
+                    let wrong = || Err(format!("invalid repetition size: {operator}"));
                     if min > MAX_REPEAT || max.is_some_and(|max| max > MAX_REPEAT || max < min) {
-                        return Err(format!("invalid repetition size: {operator}"));
+                        return wrong();
                     }
                     self.repeat(operator)?;
+                    let times = self.current.times.saturating_mul(max.unwrap_or(min).max(1));
+                    if times > MAX_REPEAT {
+                        return wrong();
+                    }
+                    self.count_times(times);
                 }
                 None => self.single(c, "\\{"),
             },
@@ -162,12 +192,24 @@ impl<'p> Translator<'p> {
     fn atom(&mut self, emitted: &str) {
         self.current.atom = Some(self.current.text.len());
         self.current.text.push_str(emitted);
+        self.current.operators = 0;
+        self.count_times(1);
+    }
+
+    /// Sets how often the latest atom repeats its innermost part.
+    fn count_times(&mut self, times: u32) {
+        self.current.times = times.max(1);
+        self.current.most_times = self.current.most_times.max(self.current.times);
     }
 
     fn repeat(&mut self, operator: &str) -> Result<(), String> {
         let Some(start) = self.current.atom else {
             return Err(format!("no argument for repetition operator: {operator}"));
         };
+        self.current.operators += 1;
+        if self.current.operators > MAX_NESTING {
+            return Err(TOO_LARGE.into());
+        }
         // Operators stack in POSIX (`a+?` is an optional `a+`), so each gets its own group.
         self.current.text.insert_str(start, "(?:");
         self.current.text.push(')');
@@ -401,7 +443,47 @@ mod tests {
         ] {
             assert_eq!(Regex::new(pattern.as_bytes()).unwrap_err(), message, "{pattern}");
         }
-        let huge = "((((a{1000}){1000}){1000}){1000})".as_bytes();
-        assert_eq!(Regex::new(huge).unwrap_err(), "pattern too large - compile failed");
+    }
+
+    #[test]
+    fn pathological_patterns_are_bounded() {
+        let started = std::time::Instant::now();
+        for (pattern, message) in [
+            ("(((a{1,1000}){1,1000}){1,1000})".to_owned(), "invalid repetition size: {1,1000}"),
+            ("((a{100}b?){10}c){2}".to_owned(), "invalid repetition size: {2}"),
+            ("(a{2}){2,}".repeat(3) + "((x{30,}y){34}|z)", "invalid repetition size: {34}"),
+            ("a".repeat(1 << 20), TOO_LARGE),
+            ("(".repeat(200_000) + &")".repeat(50_000), "expression nests too deeply"),
+            (".{1000}".repeat(30_000), TOO_LARGE),
+            ("([[:alpha:]é]{10}|[^a]{5}){100}".repeat(5_000), TOO_LARGE),
+            ("a*".to_owned() + &"?".repeat(250_000), TOO_LARGE),
+        ] {
+            let error = Regex::new(pattern.as_bytes()).unwrap_err();
+            assert_eq!(error, message, "{:.50}", pattern);
+        }
+        // What RE2 takes is taken: products up to its bound, groups up to its depth.
+        for pattern in [
+            "((a{10}){10}){10}".to_owned(),
+            "(a{2}){2}".repeat(500),
+            "(".repeat(290) + "a" + &")".repeat(290),
+            "(".repeat(50) + "a" + &"|b)*".repeat(50),
+            "(".repeat(40) + "a" + &"[b-c]d)?+".repeat(40),
+            "a".to_owned() + &"?+".repeat(70),
+            "a?".repeat(1000) + &"a".repeat(1000),
+            "a".repeat(20_000),
+        ] {
+            assert_eq!(Regex::new(pattern.as_bytes()).err(), None, "{pattern:.50}");
+        }
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn matching_takes_time_linear_in_the_text() {
+        let text = "a".repeat(1 << 16) + "c";
+        let started = std::time::Instant::now();
+        for pattern in ["(a*)*b", "(a|aa)+b", "((a+)+)+b", "(a?){50}a{50}b", ".*.*.*=.*"] {
+            assert!(!Regex::new(pattern.as_bytes()).unwrap().matches(text.as_bytes()), "{pattern}");
+        }
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 }

@@ -109,6 +109,9 @@ impl<'d> Keys<'d> {
 
 /// The message for a word that is not among `allowed`.
 pub fn unknown(kind: &str, word: &str, what: &str, allowed: &[&str]) -> String {
+    if allowed.is_empty() {
+        return format!("unknown {kind} '{word}': {what} takes none");
+    }
     let hint = match suggest::closest(word, allowed.iter().copied()) {
         Some(like) => format!("did you mean '{like}'? "),
         None => String::new(),

@@ -79,23 +79,7 @@ type Values = BTreeMap<&'static str, Vec<u8>>;
 impl World {
     fn line(&mut self, node: Node<'_>) -> Read<()> {
         let keys = Keys::any(node, "an event")?;
-        let mut others = keys.iter().filter(|(name, ..)| !LINE_KEYS.contains(name));
-        let Some((name, key, value)) = others.next() else {
-            return Err(Problem::at(
-                node,
-                "an event needs a key that says what happens: spawn, exec, exit or an event type \
-                 (openat: {name: /etc/passwd})",
-            ));
-        };
-        if let Some((other, key, _)) = others.next() {
-            return Err(Problem::at(
-                key,
-                format!(
-                    "an event is one thing, not both '{name}' and '{other}' (besides it: pid, tid, \
-                     after)"
-                ),
-            ));
-        }
+        let (name, key, value) = what_happens(node, &keys)?;
         let after = keys.get("after").map(|node| duration(node, "after")).transpose()?;
         if !self.events.is_empty() || after.is_some() {
             self.now = self.now.saturating_add(after.unwrap_or(STEP_NS));
@@ -107,6 +91,12 @@ impl World {
         let tid = number::<i64>(at, "pid")?;
         if self.state.thread(tid).is_none_or(|t| t.is_dead() || t.is_placeholder()) {
             return Err(Problem::at(at, self.no_process(tid)));
+        }
+        if let (Some(pid), Some(thread)) = (keys.get("pid"), self.state.thread(tid))
+            && number::<i64>(pid, "pid")? != thread.pid
+        {
+            let message = format!("thread {tid} is one of process {}", thread.pid);
+            return Err(Problem::at(pid, message));
         }
         let now = self.now;
         let result = match name {
@@ -348,7 +338,10 @@ impl World {
     fn execve(&mut self, tid: i64, program: &Process<'_>, res: i64, at: Node<'_>) -> Read<()> {
         let Some(now) = self.state.thread(tid) else { return Ok(()) };
         let uid = program.uid.unwrap_or(now.record.uid);
-        let caps = program.caps.unwrap_or_else(|| default_caps(uid)).to_le_bytes();
+        // Root keeps what it is bounded to; others have nothing but what a program gives them.
+        let bounded = uid == 0 && now.record.uid == 0;
+        let usual = if bounded { now.record.cap_permitted } else { default_caps(uid) };
+        let caps = program.caps.unwrap_or(usual).to_le_bytes();
         let path = program.path().unwrap_or_default();
         let of_exe = [
             (program.exe_writable, 1_u32),
@@ -399,9 +392,9 @@ impl World {
             return self.encoded(tid, code, name, node);
         }
         if let Some(syscall) = Syscall::by_name(name).filter(|s| s.is_generic()) {
-            Keys::of(if node.is_null() { key } else { node }, name, &[]).or_else(|problem| {
-                if node.is_null() { Ok(Keys::default()) } else { Err(problem) }
-            })?;
+            if !node.is_null() {
+                Keys::of(node, name, &[])?;
+            }
             let values = Values::from([("ID", syscall.id.to_le_bytes().to_vec())]);
             return self.emit_with(EventCode::GENERIC_X, tid, values, key);
         }
@@ -489,6 +482,28 @@ impl World {
             ("type", kind.to_le_bytes().into()),
         ]);
         self.emit_with(E::SOCKET_SOCKET_X, tid, socket, at)
+    }
+}
+
+/// The one key of a line that says what happens, with its value.
+fn what_happens<'d>(node: Node<'d>, keys: &Keys<'d>) -> Read<(&'d str, Node<'d>, Node<'d>)> {
+    let mut events = keys.iter().filter(|(name, ..)| !LINE_KEYS.contains(name));
+    let Some(event) = events.next() else {
+        return Err(Problem::at(
+            node,
+            "an event needs a key that says what happens: spawn, exec, exit or an event type \
+             (openat: {name: /etc/passwd})",
+        ));
+    };
+    match events.next() {
+        None => Ok(event),
+        Some((other, key, _)) => Err(Problem::at(
+            key,
+            format!(
+                "an event is one thing, not both '{}' and '{other}' (besides it: pid, tid, after)",
+                event.0
+            ),
+        )),
     }
 }
 

@@ -11,9 +11,6 @@ use serde_json::{Map, Value};
 use super::{Options, Tally, Verdict};
 use crate::paths;
 
-/// Percent of the (event, field) pairs that must be equal.
-const TARGET: f64 = 97.0;
-
 /// Causes shown per capture, unless all are asked for.
 const SHOWN: usize = 12;
 
@@ -33,7 +30,7 @@ pub fn compare(shared: &Path, options: &Options) -> Result<Verdict> {
         tally.add(comparison.tally);
         comparison.print(name, options.verbose);
     }
-    Ok(Verdict { name: "events", tally, target: TARGET })
+    Ok(Verdict { name: "events", tally })
 }
 
 fn compare_capture(shared: &Path, name: &str) -> Result<Comparison> {

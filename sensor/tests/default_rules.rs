@@ -172,6 +172,20 @@ fn the_readme_lists_every_rule() {
     assert!(readme.contains(&format!("{} rules", rules.len())), "the number of rules is wrong");
 }
 
+#[test]
+fn what_the_readme_says_of_overrides_works() {
+    let readme = fs::read_to_string(default_dir().join("README.md")).unwrap();
+    let blocks = readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let local: String = blocks.filter(|block| block.starts_with("- ")).collect();
+    assert!(local.matches("override:").count() >= 4, "{local}");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("local.yaml");
+    fs::write(&path, local).unwrap();
+    let rules = rules_file();
+    let run = run(["-V".as_ref(), rules.as_os_str(), "-V".as_ref(), path.as_os_str()]).exits(0);
+    assert!(!run.stdout().contains("LOAD_") && !run.stderr().contains("LOAD_"), "{}", run.stdout());
+}
+
 /// Counts of alerts, by rule, of a recorded machine.
 fn alerts(capture: &str) -> Option<BTreeMap<String, usize>> {
     let capture = common::shared()?.join("captures").join(capture);

@@ -7,6 +7,7 @@ use crate::Result;
 use crate::process;
 
 const DEMO: &str = "sensor/demo";
+const RULES: &str = "rules/default/falco_rules.yaml";
 
 /// Builds the binary and runs it with `args` (those after `--`), or on the demo without any.
 pub fn run(args: &[String]) -> Result {
@@ -16,9 +17,8 @@ pub fn run(args: &[String]) -> Result {
     if own.is_empty() {
         explain();
         falco.current_dir(process::root());
-        for (option, file) in [("-c", "falco.yaml"), ("-r", "rules.yaml"), ("-e", "demo.scap")] {
-            falco.arg(option).arg(format!("{DEMO}/{file}"));
-        }
+        falco.arg("-c").arg(format!("{DEMO}/falco.yaml"));
+        falco.args(["-r", RULES]).arg("-e").arg(format!("{DEMO}/demo.scap"));
     } else {
         falco.args(own);
     }
@@ -36,9 +36,9 @@ fn explain() {
     eprintln!(
         "
 Replaying {DEMO}/demo.scap, a small capture that tells of two break-ins, against
-{DEMO}/rules.yaml. Each line on stdout is an alert. By hand, and with files of your own:
+{RULES}. Each line on stdout is an alert. By hand, and with files of your own:
 
-    target/release/falco -e {DEMO}/demo.scap -r {DEMO}/rules.yaml
+    target/release/falco -e {DEMO}/demo.scap -r {RULES}
     target/release/falco -e YOUR.scap -r YOUR_RULES.yaml -o json_output=true
     target/release/falco events -e {DEMO}/demo.scap        (the events themselves)
 "

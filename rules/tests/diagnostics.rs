@@ -223,6 +223,13 @@ fn every_broken_item_is_reported_once() {
   condition: broken_macro or proc.name=b
 - macro: fine
   condition: proc.name=c
+- macro: wrong_field
+  condition: no.field=c
+- rule: wrong macro
+  desc: d
+  condition: evt.type=open and wrong_field
+  output: out
+  priority: info
 - text
 - rule: uses broken macros
   desc: d
@@ -248,7 +255,7 @@ fn every_broken_item_is_reported_once() {
   priority: info
 - rule: bad output
   desc: d
-  condition: evt.type=open
+  condition: evt.type=open and wrong_field
   output: '%no.field'
   priority: info
 - rule: good
@@ -265,12 +272,13 @@ fn every_broken_item_is_reported_once() {
         found.iter().map(|f| (f.line, f.item.as_ref().map_or("", |(_, name)| name))).collect();
     let expected = [
         (2, "broken_list"),
-        (11, ""),
-        (22, "no priority"),
-        (44, "unknown"),
+        (18, ""),
+        (29, "no priority"),
+        (51, "unknown"),
         (6, "broken_macro"),
-        (31, "bad field"),
-        (37, "bad output"),
+        (12, "wrong_field"),
+        (38, "bad field"),
+        (44, "bad output"),
     ];
     assert_eq!(found, expected);
 
@@ -278,8 +286,8 @@ fn every_broken_item_is_reported_once() {
     loader.report_all_errors();
     let result = load_bytes(&mut loader, text.as_bytes());
     assert_eq!(result.to_json()["errors"].as_array().unwrap().len(), expected.len());
-    assert!(result.to_text(true).contains("\n7 Errors:\n"));
-    assert!(result.to_text(false).contains("\n 7 errors: ["));
+    assert!(result.to_text(true).contains("\n8 Errors:\n"));
+    assert!(result.to_text(false).contains("\n 8 errors: ["));
     // What is good is loaded, and the next file hears nothing of it any more.
     assert_eq!(loader.rules().iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["good"]);
     let next = "- macro: broken_macro\n  condition: proc.name=a\n".to_owned()

@@ -3,10 +3,10 @@
 //! In this order, each over all definitions: lists, macros, rules, and then warnings about lists
 //! and macros that nothing used. The first error ends it, as in Falco, unless all are wanted.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::context::Context;
+use super::context::{Context, Spot};
 use super::definitions::{self, Broken, Definitions};
 use super::exceptions;
 use super::hints;
@@ -14,14 +14,13 @@ use super::lists::Lists;
 use super::macros::{self, MAX_NODES};
 use super::result::{ErrorCode, LoadError, LoadResult, WarningCode};
 use super::trace::{SourceText, Traced};
-use super::{LoadedExtraField, LoadedRule, LoaderOptions, RuleMatch, SYSCALL_SOURCE, Sources};
+use super::{LoadedRule, LoaderOptions, SYSCALL_SOURCE, Sources};
 use crate::ast::{Node, NodeKind, Pos};
-use crate::catalogue::{Catalogue, FieldFlags};
+use crate::catalogue::Catalogue;
 use crate::check::{CheckError, Checked, check};
 use crate::details::{DEPRECATED_FIELDS, bad_practice};
 use crate::event_types::event_types;
 use crate::parser::{self, ParseError};
-use crate::template::Template;
 
 /// More event types than this in a rule's condition deserve a warning.
 const MANY_EVENT_TYPES: usize = 100;
@@ -91,6 +90,7 @@ pub(super) fn compile(
         nodes_left: MAX_NODES,
         all_errors,
         broken,
+        reported: HashSet::new(),
     };
     compiler.mark_lists_of_broken_lists();
     compiler.macros()?;
@@ -104,16 +104,18 @@ pub(super) fn compile(
     Ok(out)
 }
 
-struct Compiler<'d, 'r, 's, 'c> {
+pub(super) struct Compiler<'d, 'r, 's, 'c> {
     definitions: &'d Definitions,
-    options: &'d LoaderOptions,
-    sources: &'r mut Sources<'s, 'c>,
-    result: &'r mut LoadResult,
+    pub(super) options: &'d LoaderOptions,
+    pub(super) sources: &'r mut Sources<'s, 'c>,
+    pub(super) result: &'r mut LoadResult,
     out: Compiled,
     /// How many nodes conditions may still come to, macros resolved.
     nodes_left: usize,
     all_errors: bool,
     broken: Broken,
+    /// File, offset and message of every error so far.
+    reported: HashSet<(String, usize, String)>,
 }
 
 impl Compiler<'_, '_, '_, '_> {
@@ -124,7 +126,11 @@ impl Compiler<'_, '_, '_, '_> {
             return Err(error);
         }
         if !names_broken || error.code == ErrorCode::CompileOutput {
-            self.result.fail(error);
+            // Every rule that uses a macro has the macro's error.
+            let Spot { file, offset, .. } = error.context.spot();
+            if self.reported.insert((file, offset, error.message.clone())) {
+                self.result.fail(error);
+            }
         }
         Ok(())
     }
@@ -338,17 +344,20 @@ impl Compiler<'_, '_, '_, '_> {
                 self.result.warn(WarningCode::UnknownFilter, e.message, &rule.output_context);
                 return Ok(None);
             }
+            Err(e) if self.all_errors => {
+                // The condition may be wrong as well.
+                let named = self.broken.is_named_in(condition.as_str());
+                let found = self.condition(rule, &condition).err();
+                found.map_or(Ok(()), |error| self.leave_out(error, named))?;
+                return Err(e);
+            }
             Err(e) => return Err(e),
         };
         self.warn_deprecated_in_output(&output, rule);
         let extra_fields = self.extra_fields(rule)?;
-
-        let parsed = self.parse(&condition, &rule.condition_context)?;
-        let shown = Arc::from(condition.as_str());
-        let (node, has_macros) = self.resolve_macros(&parsed, &shown, usize::MAX, &rule.context)?;
-        let condition = Resolved { node, parsed, shown, has_macros };
-        self.warn_bad_practice(&condition, &rule.condition_context);
-        let Some(checked) = self.check(rule, &condition)? else { return Ok(None) };
+        let Some((condition, checked)) = self.condition(rule, &condition)? else {
+            return Ok(None);
+        };
         if rule.source == SYSCALL_SOURCE
             && rule.warn_evttypes
             && checked.event_types.len() > MANY_EVENT_TYPES
@@ -373,90 +382,34 @@ impl Compiler<'_, '_, '_, '_> {
             capture_duration: rule.capture_duration,
             enabled: rule.enabled && rule.priority <= self.options.min_priority,
             exception_fields: exceptions::fields(&rule.exceptions),
-            condition: condition.node,
+            condition,
             checked,
         }))
     }
 
-    fn catalogue(&mut self, rule: &definitions::Rule) -> Result<&mut dyn Catalogue, LoadError> {
+    /// A rule's condition with everything resolved, and checked. None as in [`Compiler::rule`].
+    fn condition(
+        &mut self,
+        rule: &definitions::Rule,
+        written: &SourceText,
+    ) -> Result<Option<(Node, Checked)>, LoadError> {
+        let parsed = self.parse(written, &rule.condition_context)?;
+        let shown = Arc::from(written.as_str());
+        let (node, has_macros) = self.resolve_macros(&parsed, &shown, usize::MAX, &rule.context)?;
+        let condition = Resolved { node, parsed, shown, has_macros };
+        self.warn_bad_practice(&condition, &rule.condition_context);
+        let checked = self.check(rule, &condition)?;
+        Ok(checked.map(|checked| (condition.node, checked)))
+    }
+
+    pub(super) fn catalogue(
+        &mut self,
+        rule: &definitions::Rule,
+    ) -> Result<&mut dyn Catalogue, LoadError> {
         self.sources.catalogue(&rule.source).ok_or_else(|| {
             let message = format!("Unknown source at compile-time{}", rule.source);
             LoadError::definition(message, &rule.context)
         })
-    }
-
-    /// The rule's output with everything that is appended to it.
-    fn output(&mut self, rule: &definitions::Rule) -> String {
-        let mut output = rule.output.clone();
-        for extra in &self.options.extra_outputs {
-            if !applies(&extra.applies, rule) {
-                continue;
-            }
-            if let Some(format) = &extra.format {
-                output.push(' ');
-                output.push_str(format);
-            }
-            if extra.suggested_output {
-                let fields = self.sources.catalogue(&rule.source).map(|c| c.fields().to_vec());
-                for field in fields.into_iter().flatten() {
-                    if field.flags.contains(FieldFlags::SUGGESTED) {
-                        let name = field.name;
-                        output.push_str(&format!(" {}=%{name}", name.replace('.', "_")));
-                    }
-                }
-            }
-        }
-        const CONTAINER_INFO: &str = "%container.info";
-        if output.contains(CONTAINER_INFO) {
-            self.result.warn(
-                WarningCode::DeprecatedItem,
-                "%container.info is deprecated and no more useful, and will be dropped by Falco \
-                 1.0.0. The container plugin will automatically add required fields to the output \
-                 message.",
-                &rule.context,
-            );
-            output = output.replace(CONTAINER_INFO, "");
-        }
-        output
-    }
-
-    /// Compiles the text of an output. Missing values shall print as `<NA>`, hence the `*`.
-    fn template(&mut self, rule: &definitions::Rule, text: &str) -> Result<Template, LoadError> {
-        let catalogue = self.catalogue(rule)?;
-        Template::compile(&format!("*{text}"), catalogue).map_err(|e| LoadError {
-            hint: hints::of_template(text, catalogue),
-            ..LoadError::new(ErrorCode::CompileOutput, e.message, &rule.output_context)
-        })
-    }
-
-    fn warn_deprecated_in_output(&mut self, output: &str, rule: &definitions::Rule) {
-        for field in DEPRECATED_FIELDS.iter().filter(|field| output.contains(field.name)) {
-            let name = field.name;
-            self.result.warn_deprecated_field(
-                name,
-                format!("usage of deprecated field '{name}' has been detected in the rule output"),
-                &rule.output_context,
-            );
-        }
-    }
-
-    fn extra_fields(
-        &mut self,
-        rule: &definitions::Rule,
-    ) -> Result<Vec<LoadedExtraField>, LoadError> {
-        let options = self.options;
-        let mut fields = std::collections::BTreeMap::new();
-        for extra in options.extra_fields.iter().filter(|extra| applies(&extra.applies, rule)) {
-            fields.insert(extra.key.as_str(), extra.format.as_deref());
-        }
-        let mut out = Vec::new();
-        for (key, format) in fields {
-            let text = format.map_or_else(|| format!("%{key}"), str::to_owned);
-            let template = self.template(rule, &text)?;
-            self.warn_deprecated_in_output(&text, rule);
-            out.push(LoadedExtraField { key: key.into(), text, template, raw: format.is_none() });
-        }
-        Ok(out)
     }
 
     fn warn_bad_practice(&mut self, condition: &Resolved, context: &Context) {
@@ -563,18 +516,6 @@ impl Compiler<'_, '_, '_, '_> {
             );
         }
     }
-}
-
-/// Whether an addition to outputs is for this rule.
-fn applies(to: &RuleMatch, rule: &definitions::Rule) -> bool {
-    let is = |wanted: &Option<String>, value: &str| {
-        wanted.as_deref().is_none_or(|w| w.is_empty() || w == value)
-    };
-    is(&to.source, &rule.source) && is(&to.rule, &rule.name) && has_all(&rule.tags, &to.tags)
-}
-
-fn has_all(tags: &BTreeSet<String>, wanted: &BTreeSet<String>) -> bool {
-    wanted.is_subset(tags)
 }
 
 /// Whether a message is about a field or event type that does not exist: `skip-if-unknown-filter`

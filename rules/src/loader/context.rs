@@ -259,8 +259,14 @@ impl Context {
         Spot::new(&in_file.file, in_file.mark.offset)
     }
 
-    /// Kind and name of the definition around this place.
+    /// Kind and name of the definition around this place; for a place in a condition, of the one
+    /// that the text there comes from.
     pub(super) fn item(&self) -> Option<(&'static str, String)> {
+        if let Some(Condition { pos, traced: Some(traced), .. }) = &self.0.condition
+            && let Some((place, _)) = traced.origin(pos.index)
+        {
+            return place.item();
+        }
         let is_item = |place: &&&Place| {
             matches!(place.item_type, ItemType::Rule | ItemType::Macro | ItemType::List)
         };

@@ -34,12 +34,15 @@ pub(super) fn add(
         }
     }
     hints.into_iter().for_each(|(i, hint)| result.set_hint(i, hint));
-    let mut hints = Vec::new();
-    for (i, (code, message)) in result.warnings().enumerate() {
-        if hints.len() < MAX_HINTS {
-            hints.extend(of_warning(code, message, sources).map(|hint| (i, hint)));
-        }
-    }
+    let about_names = |code| {
+        use WarningCode::{UnknownFilter, UnknownKey, UnknownSource};
+        matches!(code, UnknownFilter | UnknownKey | UnknownSource)
+    };
+    let warnings = result.warnings().enumerate().filter(|(_, (code, _))| about_names(*code));
+    let hints: Vec<_> = warnings
+        .take(MAX_HINTS)
+        .filter_map(|(i, (code, message))| Some((i, of_warning(code, message, sources)?)))
+        .collect();
     hints.into_iter().for_each(|(i, hint)| result.set_warning_hint(i, hint));
 }
 

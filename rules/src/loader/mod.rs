@@ -14,6 +14,7 @@ mod exceptions;
 mod hints;
 mod lists;
 pub mod macros;
+mod output;
 mod read;
 mod requirements;
 mod result;

@@ -80,6 +80,12 @@ fn the_file_loads_without_a_warning() {
 }
 
 #[test]
+fn the_demo_tells_its_story() {
+    let test = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/test.yaml");
+    run(["rules", "test", test.to_str().unwrap()]).exits(0);
+}
+
+#[test]
 fn every_rule_says_why_how_grave_and_where_in_attack() {
     let rules = rules();
     assert!(rules.len() >= AT_LEAST, "only {} rules", rules.len());

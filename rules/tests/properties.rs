@@ -232,6 +232,29 @@ fn rules_text() -> impl Strategy<Value = String> {
     prop::collection::vec(line, 0..25).prop_map(|lines| lines.join("\n"))
 }
 
+/// Whoever wants all errors of a file hears of one exactly if it would have been refused anyway, and
+/// every finding lies within the file.
+fn all_errors_agree(files: &[&[u8]]) {
+    let Some(first) = files.first() else { return };
+    let [plain, all] = [false, true].map(|all| {
+        let mut loader = Loader::new(LoaderOptions::default());
+        if all {
+            loader.report_all_errors();
+        }
+        let mut fields = TestFields;
+        loader.load("f", first, &mut [Source { name: "syscall", catalogue: &mut fields }])
+    });
+    assert_eq!(plain.successful(), all.successful(), "{}{}", plain.explain(), all.explain());
+    if plain.successful() {
+        assert_eq!(plain.to_json(), all.to_json());
+    }
+    let text = String::from_utf8_lossy(first);
+    for finding in all.findings() {
+        assert!(finding.line <= 1 + text.lines().count(), "{finding}");
+        assert!(finding.excerpt.ends_with("^\n"), "{finding}");
+    }
+}
+
 /// Loads, and uses everything that a load gives.
 fn load(files: &[&[u8]]) {
     let options = LoaderOptions {
@@ -252,6 +275,7 @@ fn load(files: &[&[u8]]) {
             !result.successful()
         );
     }
+    all_errors_agree(files);
     let _ = loader.check_required_plugins();
     let described = loader.describe(None, &mut sources).unwrap();
     assert_eq!(described["rules"].as_array().unwrap().len(), loader.rules().len());

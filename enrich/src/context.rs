@@ -8,6 +8,7 @@ use falco_rules::render_value::BufferFormat;
 use falco_rules::value::{Print, Value, ValueType};
 use falco_rules::verdicts::Verdicts;
 
+use crate::container::ContainerInfo;
 use crate::fd::Fd;
 use crate::fields::{Argument, SyscallFields};
 use crate::state::{Current, State};
@@ -22,6 +23,8 @@ pub struct Context<'a> {
     pub(crate) fields: &'a SyscallFields,
     /// The event's thread, if it is known.
     pub(crate) thread: Option<&'a Thread>,
+    /// The container that the event tells of: container fields speak of it, not of the thread's.
+    pub(crate) told: Option<&'a ContainerInfo>,
     /// The descriptor that `fd` fields speak of, once one has asked.
     pub(crate) fd: OnceCell<Option<&'a Fd>>,
     /// How data among an event's arguments becomes text.
@@ -41,7 +44,8 @@ impl<'a> Context<'a> {
         let thread = if current.has_thread { state.event_thread(current) } else { None };
         let fd = OnceCell::new();
         let buffer_format = BufferFormat::default();
-        Context { state, event, current, fields, thread, fd, buffer_format }
+        let told = state.event_container(current);
+        Context { state, event, current, fields, thread, told, fd, buffer_format }
     }
 
     /// The same with another format of data buffers in `evt.args` and `evt.arg`, for output:
@@ -83,6 +87,9 @@ impl EventContext for Context<'_> {
 
     #[inline]
     fn verdicts(&self, scope: Scope) -> Option<(&Verdicts, u32)> {
+        if self.told.is_some() {
+            return None;
+        }
         let record = &self.thread?.record;
         match scope {
             Scope::Process => Some((&record.own, record.generation)),

@@ -221,3 +221,30 @@ fn generic_events_show_the_name_of_the_call_and_no_arguments() {
     event.start(TS, 20, EventCode::GENERIC_X).u16(0).u16(39);
     assert_eq!(show(&mut host(), &mut event, "evt.type evt.arg.ID"), "getpid | unknown");
 }
+
+#[test]
+fn static_fields_have_their_texts() {
+    let mut state = host();
+    let mut fields = SyscallFields::with_static([("foo", "bar"), ("empty", "")]);
+    let ids = ["static.foo", "static.empty"].map(|name| fields.resolve(name, None).unwrap().id);
+    let mut builder = EventBuilder::new();
+    // They need no thread.
+    builder.start(TS, 77, EventCode::SCHEDSWITCH_6_E);
+    let event = builder.finish(0, 0).unwrap();
+    let current = state.process(&event);
+    let ctx = Context::new(&state, &event, &current, &fields);
+    let values = ids.map(|id| format!("{:?}", ctx.value(id)));
+    assert_eq!(
+        values,
+        [b"bar".as_slice(), b""].map(|t| format!("{:?}", Some(Value::Text(t.into()))))
+    );
+}
+
+#[test]
+fn around_tells_the_distance_in_time() {
+    let mut state = host();
+    let mut close = EventBuilder::new();
+    close.start(TS, 20, EventCode::SYSCALL_CLOSE_X).i64(0).i64(3);
+    let names = format!("evt.around[{}] evt.around[{}]", TS - 5, TS + 7);
+    assert_eq!(show(&mut state, &mut close, &names), "5 | 7");
+}

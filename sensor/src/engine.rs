@@ -36,7 +36,9 @@ impl Engine {
             extra_fields: config.append_output.iter().flat_map(extra_fields).collect(),
             providers: vec![Provider { name: name.to_owned(), version: version.to_owned() }],
         };
-        Engine { fields: SyscallFields::new(), loader: Loader::new(options) }
+        let statics = config.static_fields.0.iter();
+        let fields = SyscallFields::with_static(statics.map(|(k, v)| (k.as_str(), v.as_str())));
+        Engine { fields, loader: Loader::new(options) }
     }
 
     /// Loads one file on top of the others.

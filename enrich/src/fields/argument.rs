@@ -21,6 +21,8 @@ pub(crate) enum Argument {
     Index(i64),
     /// `[KEY]` or `.KEY`.
     Key(Box<[u8]>),
+    /// `[PATTERN]` of a mount field.
+    Pattern(Box<regex::Regex>),
     /// `evt.arg.NAME`.
     Parameter(ParameterIndex),
     /// `evt.rawarg.NAME`.
@@ -224,6 +226,14 @@ fn container(name: &str, flags: FieldFlags, arg: &str) -> Result<Argument, Field
     if is_index && let Ok(n) = arg.parse() {
         return Ok(Argument::Index(n));
     }
+    if flags.contains(FieldFlags::ARG_INDEX) {
+        // Falco looks at the pattern when it is used: a broken one makes no rule wrong, and finds
+        // nothing.
+        let pattern = regex::RegexBuilder::new(arg).multi_line(true).size_limit(1 << 20).build();
+        if let Ok(pattern) = pattern {
+            return Ok(Argument::Pattern(Box::new(pattern)));
+        }
+    }
     Ok(Argument::Key(arg.as_bytes().into()))
 }
 
@@ -376,7 +386,10 @@ mod tests {
         assert_eq!(key("proc.env", Some("HOME")), "HOME");
         assert_eq!(key("thread.cgroup.cpu_acct", None), "cpu_acct");
         assert_eq!(key("k8s.pod.label.app.kubernetes.io/name", None), "app.kubernetes.io/name");
-        assert_eq!(key("container.mount.dest", Some("012")), "012");
+        let pattern = |arg| format!("{:?}", parse("container.mount.dest", Some(arg)).unwrap().1);
+        assert_eq!(pattern("012"), "Pattern(Regex(\"012\"))");
+        assert_eq!(pattern("^/a.*"), "Pattern(Regex(\"^/a.*\"))");
+        assert_eq!(key("container.mount.dest", Some("*")), "*");
     }
 
     #[test]

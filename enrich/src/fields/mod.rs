@@ -3,6 +3,7 @@
 //!
 //! * [`table`]: every field with type, flags and description, by class.
 //! * `argument`: what may stand behind a name (`[N]`, `[KEY]`, `.NAME`), and what it means.
+//! * `statics`: the fields `static.<key>` that a configuration makes.
 //! * `names`: which event types an `evt.type` value selects.
 //! * `extract`: the values.
 
@@ -10,6 +11,7 @@ mod argument;
 pub(crate) mod extract;
 mod memory;
 pub(crate) mod names;
+mod statics;
 pub mod table;
 
 use std::collections::HashMap;
@@ -17,6 +19,7 @@ use std::collections::HashMap;
 use falco_rules::catalogue::{Catalogue, EventTypes, Field, FieldError, FieldId, FieldInfo, Scope};
 
 pub(crate) use argument::Argument;
+use statics::Statics;
 use table::{INFOS, Key};
 
 /// A field that something refers to: what to extract.
@@ -30,6 +33,7 @@ pub(crate) struct Resolved {
 /// a number.
 #[derive(Debug, Default)]
 pub struct SyscallFields {
+    statics: Statics,
     resolved: Vec<Resolved>,
     fields: Vec<Field>,
     by_text: HashMap<(String, Option<String>), FieldId>,
@@ -41,6 +45,12 @@ impl SyscallFields {
         Self::default()
     }
 
+    /// A catalogue with further fields `static.<name>` of fixed texts (the configuration's
+    /// `static_fields`), which take part in the suggested output.
+    pub fn with_static<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        SyscallFields { statics: Statics::new(fields), ..Self::default() }
+    }
+
     /// What to extract for an id that [`Catalogue::resolve`] of this catalogue gave.
     #[inline]
     pub(crate) fn resolved(&self, id: FieldId) -> Option<&Resolved> {
@@ -48,9 +58,28 @@ impl SyscallFields {
     }
 }
 
+impl SyscallFields {
+    /// Gives a field an id.
+    fn intern(
+        &mut self,
+        text: (String, Option<String>),
+        key: Key,
+        arg: Argument,
+        info: FieldInfo,
+        scope: Scope,
+    ) -> Field {
+        let id = FieldId(self.resolved.len() as u32);
+        let field = Field { id, info, comparison: key.comparison(&arg), scope };
+        self.resolved.push(Resolved { key, arg });
+        self.fields.push(field);
+        self.by_text.insert(text, id);
+        field
+    }
+}
+
 impl Catalogue for SyscallFields {
     fn fields(&self) -> &[FieldInfo] {
-        &INFOS
+        self.statics.all_fields().unwrap_or(&INFOS)
     }
 
     fn resolve(&mut self, name: &str, arg: Option<&str>) -> Result<Field, FieldError> {
@@ -60,27 +89,25 @@ impl Catalogue for SyscallFields {
         {
             return Ok(*field);
         }
+        if let Some((info, value)) = self.statics.get(name) {
+            if arg.is_some() {
+                return Err(FieldError::Unknown);
+            }
+            let argument = Argument::Key(value.into());
+            return Ok(self.intern(text, Key::Static, argument, info, Scope::Process));
+        }
         let (row, argument) = argument::parse(name, arg)?;
         let mut info = INFOS[row];
         let row = &table::ROWS[row];
         if let Argument::Raw(parameter) = &argument {
             (info.ty, info.print) = (parameter.ty, parameter.print);
         }
-        let id = FieldId(self.resolved.len() as u32);
-        let field = Field {
-            id,
-            info,
-            comparison: row.key.comparison(&argument),
-            scope: scope(row, &argument),
-        };
-        self.resolved.push(Resolved { key: row.key, arg: argument });
-        self.fields.push(field);
-        self.by_text.insert(text, id);
-        Ok(field)
+        let scope = scope(row, &argument);
+        Ok(self.intern(text, row.key, argument, info, scope))
     }
 
     fn field_prefix(&self, text: &str) -> Option<usize> {
-        argument::name_prefix(text)
+        self.statics.name_prefix(text).max(argument::name_prefix(text))
     }
 
     fn event_types(&self, name: &str) -> Option<EventTypes> {

@@ -5,6 +5,7 @@
 //! unknown, never as a reason to stop.
 
 mod clone;
+mod container;
 mod creds;
 mod exec;
 mod fds;
@@ -38,6 +39,8 @@ const NA: &[u8] = b"<NA>";
 pub(crate) struct Parser<'s, 'e> {
     state: &'s mut State,
     event: &'e RawEvent<'e>,
+    /// Its number.
+    num: u64,
     plan: &'static Plan,
     /// The thread that caused it.
     thread: Option<Slot>,
@@ -51,10 +54,11 @@ impl<'s, 'e> Parser<'s, 'e> {
     /// Takes in `event`, which is number `num` of its stream.
     pub(crate) fn run(state: &'s mut State, event: &'e RawEvent<'e>, num: u64) -> Current {
         let plan = plan::of(event.code());
-        let mut parser = Parser { state, event, plan, thread: None, fd: None, name_changed: false };
+        let mut parser =
+            Parser { state, event, num, plan, thread: None, fd: None, name_changed: false };
         parser.attach();
         parser.parse();
-        parser.finish(num)
+        parser.finish()
     }
 
     /// Finds the event's thread and the fd that it works on.
@@ -135,12 +139,13 @@ impl<'s, 'e> Parser<'s, 'e> {
             Action::User => self.user(),
             Action::Group => self.group(),
             Action::Prctl => self.prctl(),
+            Action::Container => self.container(),
         }
     }
 
     /// Leaves the thread ready for its next event and says what was learned.
-    fn finish(self, num: u64) -> Current {
-        let Parser { state, event, plan, fd, name_changed, .. } = self;
+    fn finish(self) -> Current {
+        let Parser { state, event, num, plan, fd, name_changed, .. } = self;
         let tid = event.tid();
         // Fields look an event's thread up by its id where the state machine has no use for it.
         let thread = match plan.finds {

@@ -47,6 +47,7 @@ pub(crate) enum Action {
     User,
     Group,
     Prctl,
+    Container,
 }
 
 /// How an event finds its thread.
@@ -326,6 +327,9 @@ const fn action(code: EventCode) -> Action {
         E::USER_ADDED_E | E::USER_DELETED_E => Action::User,
         E::GROUP_ADDED_E | E::GROUP_DELETED_E => Action::Group,
         E::SYSCALL_PRCTL_X => Action::Prctl,
+        E::ASYNCEVENT_E | E::CONTAINER_E | E::CONTAINER_JSON_E | E::CONTAINER_JSON_2_E => {
+            Action::Container
+        }
         _ => Action::None,
     }
 }

@@ -26,6 +26,7 @@ use falco_event::RawEvent;
 use falco_event::raw::DUMP_STATE_ONLY;
 use falco_source::snapshot::{Interface, Machine};
 
+use crate::container::{ContainerInfo, Containers};
 use crate::fd::Fd;
 use crate::parse::Parser;
 use crate::parse::plan::Plan;
@@ -97,6 +98,9 @@ pub struct State {
     /// The latest thread that was looked up: most events follow one of the same thread.
     last: Option<(i64, Slot)>,
     pub(crate) users: Users,
+    containers: Containers,
+    /// The container that an event told of, with the number of that event.
+    pub(crate) container_of_event: Option<(u64, ContainerInfo)>,
     pub(crate) machine: Machine,
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) stats: StateStats,
@@ -125,6 +129,8 @@ impl State {
             threads: threads::Threads::new(meter),
             last: None,
             users: Users::default(),
+            containers: Containers::default(),
+            container_of_event: None,
             machine: Machine::default(),
             interfaces: Vec::new(),
             stats: StateStats::default(),
@@ -174,6 +180,32 @@ impl State {
             self.threads.touch_all();
         }
         news
+    }
+
+    /// What is known of containers.
+    pub fn containers(&self) -> &Containers {
+        &self.containers
+    }
+
+    /// Takes over what is known of a container. Verdicts over what was known before die.
+    pub fn add_container(&mut self, info: ContainerInfo) {
+        if self.containers.add(info) {
+            self.threads.bump_lineage();
+        }
+    }
+
+    /// Forgets a container (its id as the cgroups name it).
+    pub fn remove_container(&mut self, id: &[u8]) {
+        if self.containers.remove(id).is_some() {
+            self.threads.bump_lineage();
+        }
+    }
+
+    /// The container that the event itself tells of, if it tells of one.
+    #[inline]
+    pub fn event_container(&self, current: &Current) -> Option<&ContainerInfo> {
+        let (num, info) = self.container_of_event.as_ref()?;
+        (*num == current.num).then_some(info)
     }
 
     /// The machine on which events happen (empty until told).

@@ -9,7 +9,7 @@ use falco_source::snapshot::{self, FdKind, L4Proto};
 
 use super::interfaces::complete_ends;
 use super::{Limits, State, threads::Threads};
-use crate::container::container_id_of;
+use crate::container::{Containers, container_id_of};
 use crate::fd::{Fd, FdFlags, FdType, Socket};
 use crate::parse::fs::directory;
 use crate::parse::row::{cgroups, exepath, list};
@@ -24,6 +24,7 @@ impl State {
     pub fn restore(&mut self, snapshot: &Snapshot) {
         self.threads = Threads::succeeding(&self.threads);
         self.users = Users::default();
+        self.containers = Containers::default();
         self.last = None;
         self.exited.clear();
         self.pending_exit = None;

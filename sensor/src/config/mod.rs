@@ -80,7 +80,7 @@ configuration! {
     rules: Vec<Selection> = Vec::new(), "rules";
     /// Additions to the outputs of matching rules.
     append_output: Vec<AppendOutput> = Vec::new(), "append_output";
-    /// Fields `static.<name>` with fixed values (not in this version).
+    /// Fields `static.<name>` with fixed values.
     static_fields: StaticFields = StaticFields::default(), "static_fields";
     /// Where events come from.
     engine_kind: EngineKind = EngineKind::Kmod, "engine.kind";
@@ -134,7 +134,6 @@ impl Config {
             (self.program_enabled, "program_output"),
             (self.http_enabled, "http_output"),
             (self.capture_enabled, "capture"),
-            (!self.static_fields.0.is_empty(), "static_fields"),
         ]
         .into_iter()
         .filter_map(|(set, key)| set.then_some(key))

@@ -41,7 +41,11 @@ impl<'a> Context<'a> {
                 let Argument::Memory(memory) = &field.arg else { return None };
                 memory.answer(self.current.num, |m| Some(m.count())).map(Value::Uint)
             }
-            Key::Container(container) => self.container(container),
+            Key::Static => {
+                let Argument::Key(fixed) = &field.arg else { return None };
+                text(fixed)
+            }
+            Key::Container(container) => self.container(container, &field.arg),
         }
     }
 

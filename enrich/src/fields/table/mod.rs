@@ -36,6 +36,8 @@ pub(crate) enum Key {
     FdList(FdList),
     Util(Util),
     Container(Container),
+    /// `static.<key>`: in no table; its text is its argument.
+    Static,
 }
 
 /// One row of a table.

@@ -189,8 +189,8 @@ impl Fd {
 
 /// The fds of one process: dense for the small numbers that nearly all fds have, a map above.
 ///
-/// A clone shares everything until one of the two changes, so that fork is cheap.
-#[derive(Debug, Default, Clone)]
+/// A copy shares everything until one of the two changes, so that fork is cheap.
+#[derive(Debug, Default)]
 pub struct FdTable {
     /// None while there was never an fd: most threads of a process have no table of their own.
     fds: Option<Arc<Fds>>,
@@ -240,6 +240,11 @@ impl Fd {
 }
 
 impl FdTable {
+    /// A copy for a child.
+    pub(crate) fn share(&self) -> Self {
+        FdTable { fds: self.fds.clone(), charge: self.charge.clone() }
+    }
+
     /// The fd of this number.
     #[inline]
     pub fn get(&self, num: i64) -> Option<&Fd> {
@@ -405,10 +410,10 @@ mod tests {
     }
 
     #[test]
-    fn a_clone_is_independent() {
+    fn a_copy_is_independent() {
         let (meter, mut parent) = (Meter::new(1 << 20), FdTable::default());
         parent.insert(&meter, 3, file("three"));
-        let mut child = parent.clone();
+        let mut child = parent.share();
         child.insert(&meter, 4, file("four"));
         child.get_mut(3).unwrap().set_close_on_exec(true);
         child.retain(|_, fd| !fd.is_close_on_exec());
@@ -428,7 +433,7 @@ mod tests {
             assert!(meter.used() - before <= cost, "{num}");
         }
         let alone = meter.used();
-        let mut child = parent.clone();
+        let mut child = parent.share();
         let arrays = child.charge.bytes();
         assert_eq!(meter.used(), alone + arrays);
         child.get_mut(1).unwrap().set_close_on_exec(true);
@@ -445,7 +450,7 @@ mod tests {
         let meter = Meter::new(500);
         let mut parent = FdTable::default();
         parent.insert(&meter, 0, file("/a"));
-        let mut child = parent.clone();
+        let mut child = parent.share();
         assert!(!meter.has_room(file("/a").bytes()), "{}", meter.used());
         assert!(child.get_mut(0).is_none());
         drop(parent);

@@ -199,7 +199,7 @@ impl Parser<'_, '_> {
             let fds = origin.and_then(|slot| self.state.threads.fds_of(slot));
             child.fds = fds
                 .and_then(|slot| self.state.threads.get(slot))
-                .map_or_else(FdTable::default, |parent| parent.fds.clone());
+                .map_or_else(FdTable::default, |parent| parent.fds.share());
             self.state.stats.n_added_fds += child.fds.len() as u64;
         }
         self.state.insert_thread(child)

@@ -24,6 +24,8 @@ pub fn run(args: &[String]) -> Result {
     packages::ensure(&[CXX])?;
     packages::ensure_cargo("fuzz", "cargo-fuzz", VERSION)?;
     process::run(&mut process::cargo(&["fuzz", "build", "--sanitizer", "none"]))?;
+    let test = ["test", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--lib"];
+    process::run(&mut process::cargo(&test))?;
     let mut seeds = process::cargo(&["run", "--quiet", "--manifest-path", "fuzz/Cargo.toml"]);
     process::run(seeds.args(["--example", "seeds", "--", "fuzz/corpus", RECORDED]))?;
 

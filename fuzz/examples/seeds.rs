@@ -19,7 +19,7 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../sensor/demo");
 
 /// A rules file that is small enough to mutate: lists, macros, exceptions, a few rules.
-const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/seeds/rules.yaml");
+const SMALL_RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/seeds/rules.yaml");
 
 /// Events of the demo that make one seed: small inputs are mutated faster.
 const SEQUENCE: usize = 24;
@@ -165,9 +165,9 @@ fn some_of(snapshot: &Snapshot) -> Snapshot {
     small
 }
 
-/// The demo's rules, and one small file for each thing that a file may hold.
+/// A small rules file, and one for each thing that a file may hold.
 fn rules(corpus: &Path) -> Result {
-    save(corpus, "rules_loader", "small", &fs::read(RULES)?)?;
+    save(corpus, "rules_loader", "small", &fs::read(SMALL_RULES)?)?;
     for (i, text) in RULES.iter().enumerate() {
         save(corpus, "rules_loader", &format!("part-{i}"), text.as_bytes())?;
     }

@@ -264,6 +264,9 @@ struct Note {
     context: Context,
 }
 
+/// So many findings of each severity are given; nobody reads more.
+const MAX_FINDINGS: usize = 1000;
+
 /// How bad a [`Finding`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -431,15 +434,16 @@ impl LoadResult {
         self.errors.first().map(|e| (e.code, e.message.as_str()))
     }
 
-    /// Everything that was found: errors, warnings, then notes, each in the order of discovery.
+    /// What was found: errors, warnings, then notes, each in the order of discovery, and the first
+    /// 1,000 of each, since finding the place of each in the file takes time.
     pub fn findings(&self) -> Vec<Finding> {
-        let errors = self.errors.iter().map(|e| {
+        let errors = self.errors.iter().take(MAX_FINDINGS).map(|e| {
             let summary = e.code.summary().to_owned();
             let (code, message) = (e.code.code(), &e.message);
             let finding = Finding::new(Severity::Error, code, summary, message, &e.context);
             Finding { hint: e.hint.clone(), ..finding }
         });
-        let warnings = self.warnings.iter().map(|w| {
+        let warnings = self.warnings.iter().take(MAX_FINDINGS).map(|w| {
             let (code, message) = (w.code.code(), &w.message);
             let finding = Finding::new(Severity::Warning, code, w.summary(), message, &w.context);
             Finding { hint: w.hint.clone(), ..finding }

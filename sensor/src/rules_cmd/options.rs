@@ -86,7 +86,10 @@ caps, tty, sid, pgid, vpid, container (an id, or host), exe_writable, exe_upper_
 exe_lower_layer, exe_from_memfd and fds ({0: '10.0.0.2:4000->203.0.113.9:443', 3: /etc/passwd}).
 What it does not say is as its parent's; the parent is pid 1, if none is named.
 
-`capture: file.scap` replaces processes and events. `expect_only: [Rule]` ignores the alerts of all
+`containers: [{id: 1f2e3d4c5b6a, name: web, image: \"nginx:1.25\", privileged: false, labels: {a: b},
+mounts: [\"/etc:/host/etc:ro\"]}]` gives container.* and k8s.* values; only the id is needed.
+
+`capture: file.scap` replaces containers, processes and events. `expect_only: [Rule]` ignores the alerts of all
 other rules. All rules are tried on every event, unless the test says `matching: first`. Rules that
 are disabled are enabled in tests that name them. Exit code 1 if a test fails.";
 

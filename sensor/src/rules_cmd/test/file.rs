@@ -15,6 +15,7 @@ const TEST_KEYS: &[&str] = &[
     "desc",
     "rules",
     "matching",
+    "containers",
     "processes",
     "events",
     "capture",
@@ -136,17 +137,19 @@ fn test(node: Node<'_>, dir: &Path) -> Read<Test> {
     let nodes = |name| keys.get(name).map_or(Ok(Vec::new()), |node| list(node, name));
     let input = match keys.get("capture") {
         Some(capture) => {
-            if let Some((_, key, _)) =
-                keys.iter().find(|(name, ..)| matches!(*name, "processes" | "events"))
+            if let Some((_, key, _)) = keys
+                .iter()
+                .find(|(name, ..)| matches!(*name, "containers" | "processes" | "events"))
             {
-                let message = "a test has either a capture, or processes and events";
+                let message = "a test has either a capture, or containers, processes and events";
                 return Err(Problem::at(key, message));
             }
             Input::Capture(dir.join(text(capture, "capture")?))
         }
         None => {
             need("events", "[{pid: 1, openat: {name: /etc/shadow}}], or capture: file.scap")?;
-            Input::Script(script::read(&nodes("processes")?, &nodes("events")?)?)
+            let containers = nodes("containers")?;
+            Input::Script(script::read(&containers, &nodes("processes")?, &nodes("events")?)?)
         }
     };
     // `expect: []` is silence; no key at all is a test that judges nothing.

@@ -2,11 +2,13 @@
 //! and rules exactly as those of a replay do; the alerts are compared with those expected.
 //!
 //! * `file`: test files, read by `reader`, which tells what is wrong and where.
-//! * `script`: the events of a test, encoded; `process`, `encode`, `defaults` are its parts.
+//! * `script`: the events of a test, encoded; `containers`, `process`, `encode`, `defaults` are its
+//!   parts.
 //! * `source`: such events as a source.
 //! * `judge`: runs; `compare`: compares; `why` explains missing alerts; `report` prints.
 
 mod compare;
+mod containers;
 mod defaults;
 mod encode;
 mod file;

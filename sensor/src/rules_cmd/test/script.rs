@@ -15,6 +15,7 @@ use falco_rules::yaml::Node;
 use falco_source::Snapshot;
 use falco_source::snapshot::User;
 
+use super::containers;
 use super::defaults::{Given, defaults};
 use super::encode::{self, Address, Tuple, c_text, encode, parse_tuple};
 use super::process::{self, PROCESS_KEYS, Process, START_NS, default_caps};
@@ -46,17 +47,20 @@ const LINE_KEYS: [&str; 3] = ["pid", "tid", "after"];
 /// Words for several events at once.
 const SUGAR: [&str; 3] = ["spawn", "exec", "exit"];
 
-/// Reads the processes and events of a test.
+/// Reads the containers, processes and events of a test.
 ///
 /// # Errors
 /// For the first line that cannot be.
-pub fn read(processes: &[Node<'_>], events: &[Node<'_>]) -> Read<Script> {
+pub fn read(containers: &[Node<'_>], processes: &[Node<'_>], events: &[Node<'_>]) -> Read<Script> {
     let mut snapshot = process::machine();
     process::add(&mut snapshot, processes)?;
     let mut state = State::new(Limits::default());
     state.restore(&snapshot);
     let mut world =
         World { state, snapshot, events: Vec::new(), now: START_NS, known_users: BTreeSet::new() };
+    for &container in containers {
+        world.tell_container(container)?;
+    }
     world.tell_users_of_snapshot(processes)?;
     for &event in events {
         world.line(event)?;
@@ -115,6 +119,13 @@ impl World {
         known.sort_unstable();
         let known = known.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
         format!("there is no process {tid} (but {known}): list it under processes, or spawn it")
+    }
+
+    /// Tells of a container, as the container plugin does when it starts.
+    fn tell_container(&mut self, node: Node<'_>) -> Read<()> {
+        let data = containers::event_data(node)?;
+        let params = [0u32.to_le_bytes().to_vec(), c_text(b"container"), data];
+        self.emit(EventCode::ASYNCEVENT_E, 1, &params, node)
     }
 
     /// Tells the names of users of the containers in which processes run from the start.

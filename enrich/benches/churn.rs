@@ -2,7 +2,8 @@
 //! processes with 10 fds each go through one state, 500 of them alive at a time.
 //!
 //! Prints resident memory after the warm-up (the first tenth) and at the end with its slope, and
-//! the cost of an event in the first tenth and in the last, each by its quickest twentieth. Fails if memory grows.
+//! the cost of an event in the first tenth and in the last, each by its quickest twentieth. Fails if
+//! memory grows.
 //!
 //! `cargo bench -p falco-enrich --bench churn [-- PROCESSES]`
 #![allow(clippy::print_stdout, clippy::unwrap_used)] // a program that measures and tells

@@ -73,8 +73,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        args: "replay [CAPTURE] [--rules FILE]... | rules",
-        about: "speed, instructions and memory against Falco's",
+        args: "replay [CAPTURE] [--rules FILE]... | rules | churn [PROCESSES] | evaluate",
+        about: "speed, instructions and memory against Falco's; tables under churn; conditions",
         run: measure::bench,
     },
     Command {

@@ -10,8 +10,18 @@ pub fn conformance(args: &[String]) -> Result {
     measure("conformance", args)
 }
 
-/// `measure bench`, of the release binary.
+/// Bench programs of single crates: their names here, the crates, and theirs there.
+const BENCHES: [(&str, &str, &str); 2] =
+    [("churn", "falco-enrich", "churn"), ("evaluate", "falco-rules", "evaluate")];
+
+/// `measure bench`, of the release binary, or the bench program of one crate.
 pub fn bench(args: &[String]) -> Result {
+    if let Some((what, rest)) = args.split_first()
+        && let Some((_, package, bench)) = BENCHES.iter().find(|(name, ..)| name == what)
+    {
+        let mut cargo = process::cargo(&["bench", "--locked", "--package", package]);
+        return process::run(cargo.args(["--bench", bench, "--"]).args(rest));
+    }
     packages::ensure(&[VALGRIND])?;
     measure("bench", args)
 }

@@ -105,8 +105,8 @@ impl<'a> RawEvent<'a> {
             cpu,
             flags,
         };
-        let total: u64 = (0..event.nparams()).map(|i| event.param_len(i) as u64).sum();
-        if total > event.data.len() as u64 {
+        // At most 2^30 lengths of less than 2^32 bytes each: no overflow in 64 bits.
+        if total_len(event.lens, large) > event.data.len() {
             return Err(bad());
         }
         Ok(event)
@@ -179,12 +179,12 @@ impl<'a> RawEvent<'a> {
     /// probe could not fill is empty.
     #[inline]
     pub fn param(&self, i: usize) -> Option<&'a [u8]> {
-        if i >= self.nparams() {
-            return None;
-        }
-        let at: usize = (0..i).map(|k| self.param_len(k)).sum();
+        let width = if self.large { 4 } else { 2 };
+        let (before, rest) = self.lens.split_at_checked(i.checked_mul(width)?)?;
+        let len = total_len(rest.get(..width)?, self.large);
+        let at = total_len(before, self.large);
         // In range: parse_as checked the sum of all lengths against the data.
-        self.data.get(at..at + self.param_len(i))
+        self.data.get(at..at + len)
     }
 
     /// All parameters in order.
@@ -246,6 +246,19 @@ impl<'a> Iterator for Params<'a> {
         self.next += 1;
         self.at += len;
         Some(bytes)
+    }
+}
+
+/// The sum of parameter lengths as they stand in an event: without a branch a length, since every
+/// look-up of a parameter sums those before it.
+#[inline]
+fn total_len(lens: &[u8], large: bool) -> usize {
+    if large {
+        let wide = lens.as_chunks::<4>().0.iter();
+        wide.map(|&len| u32::from_le_bytes(len) as usize).sum()
+    } else {
+        let narrow = lens.as_chunks::<2>().0.iter();
+        narrow.map(|&len| usize::from(u16::from_le_bytes(len))).sum()
     }
 }
 

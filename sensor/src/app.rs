@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use falco_capture::CaptureReader;
-use falco_enrich::state::Limits;
 use falco_rules::catalogue::Catalogue;
 use falco_rules::loader::SYSCALL_SOURCE;
 use falco_rules::ruleset::Matching;
@@ -321,7 +320,7 @@ fn process_events(
         matches: &mut AlertLines::new(formatter, &mut output),
         duration_ns: options.duration.saturating_mul(1_000_000_000),
         stop: &stop,
-        limits: Limits { max_threads: config.thread_table_size as usize, ..Limits::default() },
+        limits: config.limits(),
     }
     .run();
     if stop.requested() {

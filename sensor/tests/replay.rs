@@ -162,6 +162,39 @@ fn configuration_changes_what_is_loaded_matched_and_shown() {
 }
 
 #[test]
+fn static_fields_are_in_conditions_and_outputs() {
+    let desk = desk();
+    let config = desk.file(
+        "falco.yaml",
+        "stdout_output: {enabled: true}\njson_output: true\nstatic_fields: {site: north, rack: 7}\n\
+         append_output: [{suggested_output: true}]\n",
+    );
+    let rules = desk.file(
+        "site.yaml",
+        "- {rule: Here, desc: d, condition: evt.type=openat and static.site=north, \
+         output: at %static.rack, priority: INFO}\n",
+    );
+    let capture = text(&desk.capture);
+    let run = run(["-c", &config, "-e", &capture, "-r", &rules]).exits(0);
+    let alert: Value = serde_json::from_str(run.stdout().lines().next().unwrap()).unwrap();
+    let output = alert["output"].as_str().unwrap();
+    assert!(output.contains("at 7"), "{output}");
+    assert!(output.contains(" static_site=north") && output.contains(" static_rack=7"), "{output}");
+    assert_eq!(alert["output_fields"]["static.rack"], "7");
+}
+
+#[test]
+fn the_memory_of_the_tables_is_bounded_by_configuration() {
+    let desk = desk();
+    desk.replay(&["-o", "falco_libs.state_memory_mb=64"]).exits(0).prints("Events detected: 2");
+    // Without memory nothing is known of any process, and rules on them are silent.
+    desk.replay(&["-o", "falco_libs.state_memory_mb=0"]).exits(0).prints("Events detected: 0");
+    desk.replay(&["-o", "falco_libs.state_memory_mb=x"])
+        .exits(1)
+        .says("falco_libs.state_memory_mb");
+}
+
+#[test]
 fn a_replay_can_be_configured_wholly_in_the_file() {
     let desk = desk();
     let (capture, rules) = (text(&desk.capture), text(&desk.rules));

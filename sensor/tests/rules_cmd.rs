@@ -125,7 +125,10 @@ fn malformed_tests_are_told_with_place_and_what_is_allowed() {
             "there is no capability 'CAP_X'",
         ),
         ("  events: []\n  processes: [{pid: 5, exe: x, fds: {0: y}}]", "'y' is no fd: /a/file"),
-        ("  events: []\n  capture: x.scap", "either a capture, or containers, processes and events"),
+        (
+            "  events: []\n  capture: x.scap",
+            "either a capture, or containers, processes and events",
+        ),
         ("  events: [{pid: 1, spawn: {tty: 3}}]", "'tty' is not possible here: only the start of"),
         ("  events: [{pid: 1, spawn: {pid: 0}}]", "pid must be from 1 to 4194304"),
         ("  event: []", "unknown key 'event' in a test; did you mean 'events'?"),

@@ -11,6 +11,7 @@ pub mod tree;
 
 use std::path::PathBuf;
 
+use falco_enrich::state::Limits;
 use falco_rules::priority::Priority;
 
 pub use load::{Loaded, load};
@@ -104,6 +105,8 @@ configuration! {
     log_level: LogLevel = LogLevel::Info, "log_level";
     /// Most threads that are tracked.
     thread_table_size: u32 = 262_144, "falco_libs.thread_table_size";
+    /// Most memory for threads, their texts and fds, in MiB (ours, not Falco's).
+    state_memory_mb: u32 = 512, "falco_libs.state_memory_mb";
 }
 
 impl Config {
@@ -124,6 +127,15 @@ impl Config {
             );
         }
         Ok(())
+    }
+
+    /// Bounds of the tables.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_threads: self.thread_table_size as usize,
+            max_bytes: (self.state_memory_mb as usize).saturating_mul(1 << 20),
+            ..Limits::default()
+        }
     }
 
     /// The keys that are set to something that this version does not do.

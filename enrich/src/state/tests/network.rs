@@ -139,6 +139,44 @@ fn datagrams_name_their_socket_with_the_client_first() {
 }
 
 #[test]
+fn messages_name_their_socket_as_datagrams_do() {
+    let mut w = World::new();
+    w.socket(3, 2, 2);
+    let there = tuple4((LO, 4000), (WEB, 53));
+    let current = w.event(10, E::SOCKET_SENDMSG_X, |b| {
+        b.i64(5).bytes(b"hello").i64(3).u32(5).bytes(&there);
+    });
+    assert!(current.name_changed);
+    assert_eq!(w.role(3), FdFlags::ROLE_CLIENT);
+    assert_eq!(w.fd_name(10, 3).as_deref(), Some("127.0.0.1:4000->10.0.0.2:53"));
+    let back = tuple4((WEB, 53), (LO, 4000));
+    let current = w.event(10, E::SOCKET_RECVMSG_X, |b| {
+        b.i64(5).u32(600).bytes(b"hello").bytes(&back).empty().i64(3);
+    });
+    assert!(!current.name_changed, "the answer is no other connection");
+    assert_eq!(current.fd_num, Some(3));
+}
+
+#[test]
+fn listen_and_shutdown_keep_what_is_known() {
+    let mut w = World::new();
+    w.socket(3, 2, 1);
+    w.event(10, E::SOCKET_BIND_X, |b| {
+        b.i64(0).bytes(&addr4(LO, 80)).i64(3);
+    });
+    let listen = w.event(10, E::SOCKET_LISTEN_X, |b| {
+        b.i64(0).i64(3).u32(128);
+    });
+    let shutdown = w.event(10, E::SOCKET_SHUTDOWN_X, |b| {
+        b.i64(0).i64(3).u8(2);
+    });
+    assert_eq!((listen.fd_num, shutdown.fd_num), (Some(3), Some(3)));
+    assert!(!listen.name_changed && !shutdown.name_changed);
+    let fd = w.fd(10, 3).unwrap();
+    assert_eq!((fd.ty, &*fd.name), (FdType::Ipv4Server, &b"127.0.0.1:80"[..]));
+}
+
+#[test]
 fn a_socket_whose_making_was_lost_is_inferred() {
     let mut w = World::new();
     w.sendto(9, &tuple4((LO, 4000), (WEB, 53)));

@@ -363,6 +363,37 @@ impl Reader<'_, '_, '_> {
         })
     }
 
+    /// The keys that can be appended to as well as replaced, of which `take` says whether they are.
+    fn either_way(
+        &mut self,
+        item: Node<'_>,
+        name: &str,
+        source: &str,
+        appended: bool,
+        context: &Context,
+        take: &mut dyn FnMut(&str) -> Read<bool>,
+    ) -> Read<RuleUpdate> {
+        let mut update = RuleUpdate::new(context, name);
+        if take("condition")? {
+            update.source = source.into();
+            let text = decode::required(item, "condition", context)?;
+            update.condition = Some(rule_condition(item, text, context));
+        }
+        if take("exceptions")? {
+            update.exceptions = Some(decode::exceptions(item, appended, context, self.result)?);
+        }
+        if take("output")? {
+            update.output = Some(decode::required(item, "output", context)?);
+        }
+        if take("desc")? {
+            update.description = Some(decode::required(item, "desc", context)?);
+        }
+        if take("tags")? {
+            update.tags = Some(decode::tags(item, context)?);
+        }
+        Ok(update)
+    }
+
     /// A rule with `override`: first what is appended, then what is replaced.
     fn override_rule(
         &mut self,
@@ -376,47 +407,15 @@ impl Reader<'_, '_, '_> {
         expected.sort_unstable();
         expected.retain(|key| item.get(key).is_some());
         if !overrides.append.is_empty() {
-            let mut take = |key| take(&mut expected, &overrides.append, "append", key, context);
-            let mut update = RuleUpdate::new(context, name);
-            if take("condition")? {
-                update.source = source.into();
-                let text = decode::required(item, "condition", context)?;
-                update.condition = Some(rule_condition(item, text, context));
-            }
-            if take("exceptions")? {
-                update.exceptions = Some(decode::exceptions(item, true, context, self.result)?);
-            }
-            if take("output")? {
-                update.output = Some(decode::required(item, "output", context)?);
-            }
-            if take("desc")? {
-                update.description = Some(decode::required(item, "desc", context)?);
-            }
-            if take("tags")? {
-                update.tags = Some(decode::tags(item, context)?);
-            }
+            let mut take =
+                |key: &str| take(&mut expected, &overrides.append, "append", key, context);
+            let update = self.either_way(item, name, source, true, context, &mut take)?;
             self.definitions.append_rule(update, self.sources)?;
         }
         if !overrides.replace.is_empty() {
-            let mut take = |key| take(&mut expected, &overrides.replace, "replace", key, context);
-            let mut update = RuleUpdate::new(context, name);
-            if take("condition")? {
-                update.source = source.into();
-                let text = decode::required(item, "condition", context)?;
-                update.condition = Some(rule_condition(item, text, context));
-            }
-            if take("exceptions")? {
-                update.exceptions = Some(decode::exceptions(item, false, context, self.result)?);
-            }
-            if take("output")? {
-                update.output = Some(decode::required(item, "output", context)?);
-            }
-            if take("desc")? {
-                update.description = Some(decode::required(item, "desc", context)?);
-            }
-            if take("tags")? {
-                update.tags = Some(decode::tags(item, context)?);
-            }
+            let mut take =
+                |key: &str| take(&mut expected, &overrides.replace, "replace", key, context);
+            let mut update = self.either_way(item, name, source, false, context, &mut take)?;
             if take("priority")? {
                 update.priority = Some(priority(item, context)?);
             }

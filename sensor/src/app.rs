@@ -223,8 +223,7 @@ fn validate(
     log: &Log,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let files =
-        options.validate.iter().map(|p| rules_files::read_file(p)).collect::<Result<Vec<_>>>()?;
+    let files = rules_files::read_all(&options.validate)?;
     let validation = Validation::run(engine, &files, log)?;
     let describe = validation.successful && (options.describe_all || options.describe.is_some());
     let description = describe.then(|| engine.describe(options.describe.as_deref())).transpose()?;

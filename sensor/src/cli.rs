@@ -105,8 +105,8 @@ pub struct Options {
     #[arg(short = 'v', action = ArgAction::Count, help_heading = "Run")]
     pub verbose: u8,
 
-    /// Validate a rules file and exit; may be repeated
-    #[arg(short = 'V', long = "validate", value_name = "FILE", help_heading = "Rules")]
+    /// Validate a rules file or directory and exit; may be repeated
+    #[arg(short = 'V', long = "validate", value_name = "PATH", help_heading = "Rules")]
     pub validate: Vec<PathBuf>,
 
     /// Describe all rules (in full as JSON with json_output) and exit

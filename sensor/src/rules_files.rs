@@ -69,11 +69,29 @@ pub fn list(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Reads the files of `-V`, whatever they are called; directories as for `-r`, which Falco refuses.
+///
+/// # Errors
+/// If a file is not readable or a directory cannot be listed.
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<RulesFile>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            for file in list(path)? {
+                files.push(read_file(&file)?);
+            }
+        } else {
+            files.push(read_file(path)?);
+        }
+    }
+    Ok(files)
+}
+
 /// Reads one file, whatever it is called.
 ///
 /// # Errors
 /// If it is not readable, in Falco's words and with the cause.
-pub fn read_file(path: &Path) -> Result<RulesFile> {
+fn read_file(path: &Path) -> Result<RulesFile> {
     let content = fs::read(path)
         .with_context(|| format!("Could not open file {} for reading", path.display()))?;
     Ok(RulesFile { name: path.display().to_string(), content })
@@ -98,6 +116,9 @@ mod tests {
         let names: Vec<_> = found.files.iter().map(|f| f.content.as_slice()).collect();
         assert_eq!(names, [b"a.yml".as_slice(), b"b.yaml"]);
         assert_eq!(found.notes.len(), 1);
+        let validated = read_all(&[dir.path().join("c.txt"), dir.path().to_owned()]).unwrap();
+        let names: Vec<_> = validated.iter().map(|f| f.content.as_slice()).collect();
+        assert_eq!(names, [b"c.txt".as_slice(), b"a.yml", b"b.yaml"]);
     }
 
     #[test]

@@ -45,6 +45,11 @@ pub fn run(options: &Options, cmdline: &str) -> Result<ExitCode> {
     let config_file = config_file(options)?;
 
     let mut out = BufWriter::new(io::stdout().lock());
+    if options.rule_schema {
+        // Without a last newline, as Falco.
+        write!(out, "{:#}", falco_rules::schema::rules_file_json())?;
+        return done(out);
+    }
     if options.ignored {
         list_events::print_ignored(&mut out)?;
         return done(out);

@@ -178,8 +178,9 @@ pub struct Options {
     #[arg(long = "config-schema", hide = true)]
     config_schema: bool,
 
-    #[arg(long = "rule-schema", hide = true)]
-    rule_schema: bool,
+    /// Print the JSON schema of rules files and exit
+    #[arg(long = "rule-schema", help_heading = "About")]
+    pub rule_schema: bool,
 
     /// Arguments that are no options; Falco ignores them, we say so.
     #[arg(hide = true)]
@@ -304,7 +305,6 @@ impl Options {
             (self.list_plugins, "--list-plugins"),
             (self.plugin_info.is_some(), "--plugin-info"),
             (self.config_schema, "--config-schema"),
-            (self.rule_schema, "--rule-schema"),
         ];
         match asked.iter().find(|(asked, _)| *asked) {
             Some((_, name)) => Err(format!("{name} is not supported by this version")),

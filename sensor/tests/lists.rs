@@ -29,6 +29,16 @@ fn field_names_are_falcos_with_the_container_fields_native() {
 }
 
 #[test]
+fn the_schema_of_rules_files_is_falcos() {
+    let printed = run(["--rule-schema"]).exits(0).stdout();
+    let ours: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(ours["items"]["$ref"], "#/definitions/FalcoRule");
+    if let Some(golden) = table("rule-schema.json") {
+        assert_eq!(printed, golden);
+    }
+}
+
+#[test]
 fn fields_are_listed_in_three_forms() {
     run(["--list"]).exits(0).prints("Field Class:").prints("proc.aname");
     run(["--list", "-v"]).exits(0).prints("(Type: CHARBUF)");

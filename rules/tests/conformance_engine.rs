@@ -16,7 +16,7 @@ use falco_rules::catalogue::{
 };
 use falco_rules::check::check;
 use falco_rules::literal::Constant;
-use falco_rules::operators::{Op, compare, glob, path};
+use falco_rules::operators::{Op, compare, glob, path, regex};
 use falco_rules::transformers::{Transformer, Type};
 use falco_rules::value::{IpNet, Print, Value, ValueType};
 use falco_rules::verdicts::Verdicts;
@@ -303,6 +303,17 @@ fn globs_and_paths_match_as_in_falco() {
             _ => return None,
         };
         Some(equal(ours, vector["out"].as_bool().unwrap(), vector))
+    });
+}
+
+#[test]
+fn broken_text_is_replaced_as_in_falco() {
+    run("utils.jsonl", " (broken UTF-8)", |vector| {
+        if vector["fn"] != "utf8_sanitize" {
+            return None;
+        }
+        let text = bytes(vector, "in").unwrap();
+        Some(equal(&*regex::sanitized(&text), vector["out"].as_str().unwrap(), vector))
     });
 }
 

@@ -10,7 +10,6 @@ use falco_capture::CaptureReader;
 use falco_enrich::context::Context;
 use falco_enrich::fields::SyscallFields;
 use falco_enrich::state::{Limits, State};
-use falco_event::raw::DUMP_STATE_ONLY;
 use falco_rules::ast::Pos;
 use falco_rules::catalogue::{Catalogue, EventContext, FieldError, FieldFlags, FieldId};
 use falco_rules::check::check;
@@ -84,7 +83,7 @@ fn print_events(
             Next::End => break,
         };
         let current = state.process(&event);
-        if current.skipped || event.flags() & DUMP_STATE_ONLY != 0 {
+        if current.skipped {
             continue;
         }
         let ctx = Context::new(&state, &event, &current, fields);

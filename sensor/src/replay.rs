@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result};
 use falco_enrich::context::Context;
 use falco_enrich::fields::SyscallFields;
 use falco_enrich::state::{Limits, State};
-use falco_event::raw::DUMP_STATE_ONLY;
 use falco_rules::loader::SourceRules;
 use falco_rules::ruleset::Matching;
 use falco_source::{Next, Snapshot, Source, Stats};
@@ -162,7 +161,7 @@ impl Replay<'_> {
                 break;
             }
             outcome.events += 1;
-            if wanted.contains(event.code().0) && event.flags() & DUMP_STATE_ONLY == 0 {
+            if wanted.contains(event.code().0) {
                 let ctx = Context::new(&state, &event, &current, self.fields);
                 ruleset.evaluate(&ctx, self.matching, &mut scratch, |rule| matches.push(rule));
                 for number in matches.drain(..) {

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use common::{falco, run};
-use falco_capture::Compression;
+use falco_capture::{CaptureWriter, Compression};
+use falco_event::{EventBuilder, EventCode};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -159,6 +160,34 @@ fn configuration_changes_what_is_loaded_matched_and_shown() {
     assert_eq!(alert["output_fields"]["x"], "n-1");
     let alert: Value = serde_json::from_str(run.stdout().lines().nth(1).unwrap()).unwrap();
     assert!(alert["output_fields"].get("evt.cpu").is_none());
+}
+
+/// Recorders keep the enter events of a few calls, to complete or check their exit events.
+#[test]
+fn enter_events_kept_for_their_exits_raise_no_alerts() {
+    let desk = desk();
+    let path = desk.dir.path().join("enter.scap");
+    let mut writer = CaptureWriter::create(&path, Compression::None).unwrap();
+    writer.snapshot(&scenario::snapshot()).unwrap();
+    let mut event = EventBuilder::new();
+    let enter = event.start(1, scenario::PID, EventCode::SYSCALL_OPENAT_2_E);
+    enter.i64(-100).text("/etc/hosts").u32(1).u32(0);
+    writer.event(&event.finish(0, 0).unwrap()).unwrap();
+    let exit = event.start(2, scenario::PID, EventCode::SYSCALL_OPENAT_2_X);
+    exit.i64(3).i64(-100).text("/etc/hosts").u32(1).u32(0).u32(0).u64(7);
+    writer.event(&event.finish(0, 0).unwrap()).unwrap();
+    event.start(3, scenario::PID, EventCode::SOCKET_CONNECT_E).i64(4).empty();
+    writer.event(&event.finish(0, 0).unwrap()).unwrap();
+    writer.finish().unwrap();
+    let rules = desk.file(
+        "any.yaml",
+        "- {rule: Any, desc: d, condition: 'evt.type in (openat, connect)', output: '%evt.num', \
+         priority: INFO}\n",
+    );
+    let config = desk.file("plain.yaml", "stdout_output: {enabled: true}\n");
+    let capture = text(&path);
+    let run = run(["-c", &config, "-e", &capture, "-r", &rules]).exits(0);
+    run.prints("Events detected: 1\n").prints(": Informational 2\n");
 }
 
 #[test]

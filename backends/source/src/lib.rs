@@ -87,7 +87,7 @@ pub struct Progress {
 
 /// Whether events of this type, where a stream begins with them, belong to its preamble: users,
 /// groups and containers that a recorder found at start, and what plugins dumped of their state.
-pub fn is_initial_state(code: EventCode) -> bool {
+pub const fn is_initial_state(code: EventCode) -> bool {
     matches!(
         code,
         EventCode::CONTAINER_JSON_2_E
@@ -99,20 +99,25 @@ pub fn is_initial_state(code: EventCode) -> bool {
     )
 }
 
+/// Whether events of this type are recorded just to complete or check their exit event: enter
+/// events that tables need and no rule ever sees (libsinsp: `~sinsp_evt_filter`).
+pub const fn completes_exit(code: EventCode) -> bool {
+    matches!(
+        code,
+        EventCode::SYSCALL_OPEN_E
+            | EventCode::SYSCALL_OPENAT_2_E
+            | EventCode::SYSCALL_OPENAT2_E
+            | EventCode::SYSCALL_CREAT_E
+            | EventCode::SOCKET_CONNECT_E
+            | EventCode::SYSCALL_EXECVE_19_E
+            | EventCode::SYSCALL_EXECVEAT_E
+    )
+}
+
 /// Whether an event is for the tables only and no rule ever sees it: a capture marks it so, or it
-/// is one of the enter events that are recorded just to complete or check their exit event.
+/// is [recorded for its exit event](completes_exit).
 pub fn only_updates_state(event: &RawEvent<'_>) -> bool {
-    event.flags() & falco_event::raw::DUMP_STATE_ONLY != 0
-        || matches!(
-            event.code(),
-            EventCode::SYSCALL_OPEN_E
-                | EventCode::SYSCALL_OPENAT_2_E
-                | EventCode::SYSCALL_OPENAT2_E
-                | EventCode::SYSCALL_CREAT_E
-                | EventCode::SOCKET_CONNECT_E
-                | EventCode::SYSCALL_EXECVE_19_E
-                | EventCode::SYSCALL_EXECVEAT_E
-        )
+    event.flags() & falco_event::raw::DUMP_STATE_ONLY != 0 || completes_exit(event.code())
 }
 
 /// A stream of events. Implementations validate everything that they hand out.

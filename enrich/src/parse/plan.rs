@@ -78,6 +78,8 @@ pub(crate) struct Plan {
     pub(crate) is_switch: bool,
     /// May stand before a capture's first ordinary event, to complete the snapshot.
     pub(crate) preamble: bool,
+    /// No rule sees such events: they complete or check their exit event.
+    pub(crate) state_only: bool,
 }
 
 /// The plan of an event type; numbers that the table does not know get one that does nothing.
@@ -95,6 +97,7 @@ static UNKNOWN: Plan = Plan {
     meta: true,
     is_switch: false,
     preamble: false,
+    state_only: false,
 };
 
 static PLANS: [Plan; EventCode::COUNT] = {
@@ -125,17 +128,8 @@ const fn plan(code: EventCode) -> Plan {
         },
         meta: matches!(info.origin, Origin::Metaevent),
         is_switch: is(code, &[EventCode::SCHEDSWITCH_6_E]),
-        preamble: is(
-            code,
-            &[
-                EventCode::CONTAINER_JSON_2_E,
-                EventCode::USER_ADDED_E,
-                EventCode::USER_DELETED_E,
-                EventCode::GROUP_ADDED_E,
-                EventCode::GROUP_DELETED_E,
-                EventCode::ASYNCEVENT_E,
-            ],
-        ),
+        preamble: falco_source::is_initial_state(code),
+        state_only: falco_source::completes_exit(code),
     }
 }
 

@@ -391,6 +391,6 @@ impl State {
             self.first_event_ts.get_or_insert(event.ts());
         }
         self.in_preamble &= plan.preamble;
-        self.in_preamble || event.flags() & DUMP_STATE_ONLY != 0
+        self.in_preamble || plan.state_only || event.flags() & DUMP_STATE_ONLY != 0
     }
 }

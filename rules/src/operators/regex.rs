@@ -51,11 +51,13 @@ impl Regex {
 
     /// Whether the whole `text` matches. Invalid UTF-8 counts as U+FFFD.
     pub fn matches(&self, text: &[u8]) -> bool {
-        match String::from_utf8_lossy(text) {
-            Cow::Borrowed(text) => self.compiled.is_match(text),
-            Cow::Owned(text) => self.compiled.is_match(&text),
-        }
+        self.compiled.is_match(&sanitized(text))
     }
+}
+
+/// What a pattern is matched against: U+FFFD for each part of `text` that is not UTF-8.
+pub fn sanitized(text: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(text)
 }
 
 impl PartialEq for Regex {

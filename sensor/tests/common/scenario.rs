@@ -11,7 +11,7 @@ use falco_source::snapshot::{Machine, Thread, User};
 /// Time of the first event, nanoseconds since the epoch: 2026-11-23T04:28:08Z.
 const START: u64 = 1_795_408_088_000_000_000;
 /// The shell's pid.
-const PID: i64 = 42;
+pub const PID: i64 = 42;
 
 /// Writes the capture into `dir` and gives its path.
 pub fn write(dir: &Path, compression: Compression) -> PathBuf {
@@ -34,7 +34,8 @@ pub fn write(dir: &Path, compression: Compression) -> PathBuf {
     path
 }
 
-fn snapshot() -> Snapshot {
+/// What runs at the start.
+pub fn snapshot() -> Snapshot {
     let thread = Thread {
         tid: PID,
         pid: PID,

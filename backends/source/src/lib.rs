@@ -4,9 +4,11 @@
 //! once. This crate knows no backend and no rule.
 //!
 //! * [`snapshot`]: threads, fds, users, groups, interfaces and the machine at start.
+//! * [`lookup`]: asking about threads that no table knows.
 //! * [`stats`]: counters of events and losses by cause.
 //! * [`mapped`]: a read-only file mapping (the one `unsafe` of this crate).
 
+pub mod lookup;
 pub mod mapped;
 pub mod snapshot;
 pub mod stats;
@@ -14,8 +16,9 @@ pub mod stats;
 use falco_event::{EventCode, RawEvent};
 use thiserror::Error;
 
+pub use lookup::ThreadLookup;
 pub use snapshot::Snapshot;
-pub use stats::Stats;
+pub use stats::{Drops, Stats};
 
 /// Why a source cannot go on.
 #[derive(Debug, Error)]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use falco_capture::CaptureReader;
+use falco_enrich::state::State;
 use falco_rules::catalogue::Catalogue;
 use falco_rules::loader::SYSCALL_SOURCE;
 use falco_rules::ruleset::Matching;
@@ -16,10 +17,10 @@ use crate::alert::AlertFormatter;
 use crate::cli::Options;
 use crate::config::{self, AppendOutput, Config, EngineKind, Loaded};
 use crate::engine::{Engine, Validation};
+use crate::event_loop::{AlertLines, EventLoop, NoHousekeeping, Outcome};
 use crate::list::ListOptions;
 use crate::log::Log;
 use crate::outputs::Stdout;
-use crate::replay::{AlertLines, Outcome, Replay};
 use crate::rules_files::{self, Found};
 use crate::signals::Stop;
 use crate::{event_sources, list, list_events, preamble, suggest, support, version};
@@ -311,9 +312,10 @@ fn process_events(
     }
     let mut source = CaptureReader::open(&config.capture_file)?;
     let mut output = Stdout::new(config.buffered_outputs);
-    let outcome = Replay {
+    let outcome = EventLoop {
         source: &mut source,
         prepare: preamble::as_falco_replays,
+        state: State::new(config.limits()),
         fields: &engine.fields,
         rules: engine.loader.rules().len(),
         program: &program,
@@ -322,9 +324,10 @@ fn process_events(
             config::Matching::All => Matching::All,
         },
         matches: &mut AlertLines::new(formatter, &mut output),
+        observers: &mut [],
+        housekeeping: &mut NoHousekeeping,
         duration_ns: options.duration.saturating_mul(1_000_000_000),
         stop: &stop,
-        limits: config.limits(),
     }
     .run();
     if stop.requested() {

@@ -3,8 +3,9 @@
 //! * [`cli`] reads the command line; [`app`] carries it out, in Falco's order of actions.
 //! * [`config`]: what the user wrote → what the program needs.
 //! * `rules_files`, `engine`: rule files → compiled rules with prepared alerts.
-//! * `replay`: the one loop from a [`Source`](falco_source::Source) over state and rules to
-//!   alerts; `alert` formats them, `outputs` delivers them, `stats` counts them.
+//! * `event_loop`: the one loop from a [`Source`](falco_source::Source) over state and rules to
+//!   alerts; `alert` formats them, `outputs` delivers them, `stats` counts them, an `observer` looks
+//!   on.
 //! * `events_cmd`: `falco events`.
 //! * [`rules_cmd`]: `falco rules`, the tools for authors of rules.
 //! * `event_sources`: which sources to open.
@@ -18,15 +19,16 @@ pub mod config;
 
 mod alert;
 mod engine;
+mod event_loop;
 mod event_sources;
 mod events_cmd;
 mod list;
 mod list_events;
 mod log;
+mod observer;
 mod outputs;
 mod preamble;
 mod progress;
-mod replay;
 pub mod rules_cmd;
 mod rules_files;
 mod signals;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use falco_capture::CaptureReader;
 use falco_enrich::context::Context;
 use falco_enrich::fields::SyscallFields;
-use falco_enrich::state::Limits;
+use falco_enrich::state::{Limits, State};
 use falco_rules::catalogue::Catalogue;
 use falco_rules::loader::{LoadedRule, Selection, SourceRules};
 use falco_rules::template::Template;
@@ -18,8 +18,8 @@ use super::reader::Problem;
 use super::source::Scripted;
 use super::why::why;
 use crate::engine::Engine;
+use crate::event_loop::{EventLoop, Matches, NoHousekeeping};
 use crate::preamble;
-use crate::replay::{Matches, Replay};
 use crate::signals::Stop;
 use crate::suggest;
 
@@ -163,17 +163,19 @@ pub fn replay(
     stop: &Stop,
 ) -> Result<()> {
     with_source(test, |source, prepare| {
-        let outcome = Replay {
+        let outcome = EventLoop {
             source,
             prepare,
+            state: State::new(Limits::default()),
             fields: &engine.fields,
             rules: engine.loader.rules().len(),
             program,
             matching: test.matching,
             matches,
+            observers: &mut [],
+            housekeeping: &mut NoHousekeeping,
             duration_ns: 0,
             stop,
-            limits: Limits::default(),
         }
         .run();
         outcome.error.map_or(Ok(()), Err)

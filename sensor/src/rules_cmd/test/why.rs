@@ -18,7 +18,7 @@ use falco_rules::template::Template;
 use super::file::Test;
 use super::judge::replay;
 use crate::engine::Engine;
-use crate::replay::Matches;
+use crate::event_loop::Matches;
 use crate::rules_cmd::layout::flatten;
 use crate::signals::Stop;
 

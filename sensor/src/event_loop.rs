@@ -8,27 +8,28 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use falco_enrich::context::Context;
 use falco_enrich::fields::SyscallFields;
-use falco_enrich::state::{Limits, State};
+use falco_enrich::state::State;
 use falco_rules::loader::SourceRules;
 use falco_rules::ruleset::Matching;
 use falco_source::{Next, Snapshot, Source, Stats};
 
 use crate::alert::AlertFormatter;
+use crate::observer::Observer;
 use crate::outputs::Output;
 use crate::progress::ProgressLine;
 use crate::signals::Stop;
 use crate::stats::AlertStats;
 
-/// What takes the matches of a replay.
+/// What takes the matches.
 pub trait Matches {
     /// The event of `ctx`, at `ts` nanoseconds since the epoch, is matched by the rule that is
     /// number `rule` of all loaded ones.
     ///
     /// # Errors
-    /// If the match cannot be delivered; the replay ends then.
+    /// If the match cannot be delivered; the loop ends then.
     fn matched(&mut self, rule: usize, ctx: &Context<'_>, ts: u64) -> Result<()>;
 
-    /// The replay is over.
+    /// There will be no more matches.
     ///
     /// # Errors
     /// If what was held back cannot be delivered.
@@ -67,12 +68,55 @@ impl Matches for AlertLines<'_> {
     }
 }
 
+/// What is done beside events, now and then: signals, drop statistics, time limits.
+pub trait Housekeeping {
+    /// Called before the first event, after events once their time has come to what the last call
+    /// asked for, and whenever the source has been silent for a while.
+    ///
+    /// # Errors
+    /// If the loop must end for it.
+    fn tick(&mut self, moment: &mut Moment<'_>) -> Result<Tick>;
+}
+
+/// When a [`Housekeeping`] is called.
+pub struct Moment<'a> {
+    /// Time of the latest event in nanoseconds since the epoch; none before the first.
+    pub latest: Option<u64>,
+    /// The source has nothing to tell at present.
+    pub idle: bool,
+    /// Where events come from.
+    pub source: &'a mut dyn Source,
+    /// What is known.
+    pub state: &'a mut State,
+}
+
+/// What a [`Housekeeping`] wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tick {
+    /// To be called again at the first event of this time or later, in nanoseconds since the epoch.
+    At(u64),
+    /// To end the loop without waiting for the rest of the stream.
+    End,
+}
+
+/// Nothing to do beside events.
+#[derive(Clone, Copy, Debug)]
+pub struct NoHousekeeping;
+
+impl Housekeeping for NoHousekeeping {
+    fn tick(&mut self, _moment: &mut Moment<'_>) -> Result<Tick> {
+        Ok(Tick::At(u64::MAX))
+    }
+}
+
 /// What the loop works with.
-pub struct Replay<'a> {
+pub struct EventLoop<'a> {
     /// Where events come from.
     pub source: &'a mut dyn Source,
     /// Completes what the source tells of the time before its first event.
     pub prepare: fn(&mut Snapshot),
+    /// Tables, empty.
+    pub state: State,
     /// Fields, as the rules were compiled with.
     pub fields: &'a SyscallFields,
     /// How many rules were loaded.
@@ -83,12 +127,14 @@ pub struct Replay<'a> {
     pub matching: Matching,
     /// Takes the matches.
     pub matches: &'a mut dyn Matches,
+    /// See every event after the rules did.
+    pub observers: &'a mut [Box<dyn Observer>],
+    /// What is done beside events.
+    pub housekeeping: &'a mut dyn Housekeeping,
     /// Stop when event time has advanced by so many nanoseconds; 0 is never.
     pub duration_ns: u64,
     /// Asked to stop from outside.
     pub stop: &'a Stop,
-    /// Bounds of the state tables.
-    pub limits: Limits,
 }
 
 /// What the loop did.
@@ -106,7 +152,7 @@ pub struct Outcome {
     pub error: Option<anyhow::Error>,
 }
 
-impl Replay<'_> {
+impl EventLoop<'_> {
     /// Processes events until the source ends, the duration is over or a stop is asked for. What
     /// was found before an error is delivered and counted all the same.
     pub fn run(mut self) -> Outcome {
@@ -121,58 +167,87 @@ impl Replay<'_> {
         let mut progress = ProgressLine::new();
         let result = self.process(&mut outcome, &mut progress);
         progress.clear();
+        let finished = self.observers.iter_mut().map(|o| o.finish()).fold(Ok(()), Result::and);
         let flushed = self.matches.flush();
-        outcome.error = result.and(flushed).err();
+        outcome.error = result.and(finished).and(flushed).err();
         outcome.source = self.source.stats();
         outcome.seconds = start.elapsed().as_secs_f64();
         outcome
     }
 
     fn process(&mut self, outcome: &mut Outcome, progress: &mut ProgressLine) -> Result<()> {
-        let mut state = State::new(self.limits);
         let mut snapshot = self.source.start()?;
         (self.prepare)(&mut snapshot);
-        state.restore(&snapshot);
+        self.state.restore(&snapshot);
+        drop(snapshot);
         let ruleset = &self.program.ruleset;
         let wanted = ruleset.event_types();
         let mut scratch = ruleset.scratch();
         let mut matches: Vec<usize> = Vec::new();
-        let mut first_ts = None;
+        let (mut first_ts, mut latest) = (None, None);
+        let mut next_tick = 0;
         while !self.stop.requested() {
+            if latest.unwrap_or(0) >= next_tick {
+                match self.tick(latest, false)? {
+                    Tick::At(ts) => next_tick = ts,
+                    Tick::End => break,
+                }
+            }
             let event = match self.source.next() {
                 Ok(Next::Event(event)) => event,
                 Ok(Next::Snapshot(mut snapshot)) => {
                     (self.prepare)(&mut snapshot);
-                    state.restore(&snapshot);
+                    self.state.restore(&snapshot);
                     continue;
                 }
-                Ok(Next::Idle) => continue,
+                Ok(Next::Idle) => {
+                    match self.tick(latest, true)? {
+                        Tick::At(ts) => next_tick = ts,
+                        Tick::End => break,
+                    }
+                    continue;
+                }
                 Ok(Next::End) => break,
                 // Whoever asks to stop in the middle of a stream need not hear that it is cut.
                 Err(_) if self.stop.requested() => break,
                 Err(error) => return Err(error.into()),
             };
-            let current = state.process(&event);
-            if current.skipped {
-                continue;
-            }
-            let since_first = event.ts().saturating_sub(*first_ts.get_or_insert(event.ts()));
-            if self.duration_ns > 0 && since_first >= self.duration_ns {
-                break;
-            }
-            outcome.events += 1;
-            if wanted.contains(event.code().0) {
-                let ctx = Context::new(&state, &event, &current, self.fields);
-                ruleset.evaluate(&ctx, self.matching, &mut scratch, |rule| matches.push(rule));
-                for number in matches.drain(..) {
-                    let Some(&index) = self.program.rules.get(number) else { continue };
-                    outcome.alerts.count(index);
-                    progress.clear();
-                    self.matches.matched(index, &ctx, event.ts())?;
+            let current = self.state.process(&event);
+            matches.clear();
+            if !current.skipped {
+                let since_first = event.ts().saturating_sub(*first_ts.get_or_insert(event.ts()));
+                if self.duration_ns > 0 && since_first >= self.duration_ns {
+                    break;
                 }
+                outcome.events += 1;
+                latest = Some(event.ts());
+                if wanted.contains(event.code().0) {
+                    let ctx = Context::new(&self.state, &event, &current, self.fields);
+                    ruleset.evaluate(&ctx, self.matching, &mut scratch, |rule| matches.push(rule));
+                    matches.retain_mut(|number| match self.program.rules.get(*number) {
+                        Some(&index) => {
+                            *number = index;
+                            true
+                        }
+                        None => false,
+                    });
+                    for &index in &matches {
+                        outcome.alerts.count(index);
+                        progress.clear();
+                        self.matches.matched(index, &ctx, event.ts())?;
+                    }
+                }
+            }
+            for observer in self.observers.iter_mut() {
+                observer.event(&event, &self.state, &matches)?;
             }
             progress.tick(outcome.events, || self.source.progress());
         }
         Ok(())
+    }
+
+    fn tick(&mut self, latest: Option<u64>, idle: bool) -> Result<Tick> {
+        let source = &mut *self.source;
+        self.housekeeping.tick(&mut Moment { latest, idle, source, state: &mut self.state })
     }
 }

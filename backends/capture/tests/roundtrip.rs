@@ -106,6 +106,9 @@ fn thread() -> impl Strategy<Value = Thread> {
                 exe_ino: longs[7],
                 exe_ino_ctime: longs[8],
                 exe_ino_mtime: longs[9],
+                // The format has no room for these.
+                clone_ts: 0,
+                ruid_suid: None,
             }
         },
     )

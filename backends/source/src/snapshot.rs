@@ -127,6 +127,11 @@ pub struct Thread {
     pub exe_ino: u64,
     pub exe_ino_ctime: u64,
     pub exe_ino_mtime: u64,
+    /// When the thread began, nanoseconds since the epoch; 0 is unknown. Captures have no room for
+    /// it, live sources know it.
+    pub clone_ts: u64,
+    /// Real and saved user id, if they are known. Captures tell the effective one only.
+    pub ruid_suid: Option<(u32, u32)>,
 }
 
 impl Default for Thread {
@@ -171,6 +176,8 @@ impl Default for Thread {
             exe_ino: 0,
             exe_ino_ctime: 0,
             exe_ino_mtime: 0,
+            clone_ts: 0,
+            ruid_suid: None,
         }
     }
 }

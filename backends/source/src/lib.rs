@@ -3,11 +3,13 @@
 //! One trait unifies live kernels, sandboxes and captures, so that everything behind it is written
 //! once. This crate knows no backend and no rule.
 //!
+//! * [`accounts`]: users and groups as the files below a root tell them.
 //! * [`snapshot`]: threads, fds, users, groups, interfaces and the machine at start.
 //! * [`lookup`]: asking about threads that no table knows.
 //! * [`stats`]: counters of events and losses by cause.
 //! * [`mapped`]: a read-only file mapping (the one `unsafe` of this crate).
 
+pub mod accounts;
 pub mod lookup;
 pub mod mapped;
 pub mod snapshot;
@@ -154,6 +156,10 @@ pub trait Source {
     /// If the stream is broken; what was delivered before stays valid. After an error there is
     /// only [`Next::End`].
     fn next(&mut self) -> Result<Next<'_>, SourceError>;
+
+    /// Stops watching: [`next`](Self::next) then gives what happened before, and ends. Sources that
+    /// end by themselves may ignore it.
+    fn stop_capture(&mut self) {}
 
     /// Counters since the start.
     fn stats(&self) -> Stats;

@@ -23,6 +23,11 @@ pub fn to_bool(text: &str) -> Option<bool> {
 /// An unsigned number: decimal, `0x` hexadecimal or `0` octal; a `+` before and blanks behind it
 /// are fine.
 pub fn to_u32(text: &str) -> Option<u32> {
+    to_u64(text)?.try_into().ok()
+}
+
+/// As [`to_u32`], up to 64 bits.
+pub fn to_u64(text: &str) -> Option<u64> {
     let digits = text.trim_ascii_end();
     let digits = digits.strip_prefix('+').unwrap_or(digits);
     let (digits, radix) = match digits.as_bytes() {
@@ -34,7 +39,7 @@ pub fn to_u32(text: &str) -> Option<u32> {
     if digits.starts_with(['+', '-']) {
         return None;
     }
-    u32::from_str_radix(digits, radix).ok()
+    u64::from_str_radix(digits, radix).ok()
 }
 
 #[cfg(test)]

@@ -113,6 +113,9 @@ const KNOWN: &[&str] = &[
     "webserver.threadiness",
 ];
 
+/// Keys that Falco does not have.
+const OURS: &[&str] = &["engine.modern_ebpf.attach", "falco_libs.state_memory_mb"];
+
 /// Keys that older releases of Falco had; 0.44 ignores them.
 const REMOVED: &[&str] = &[
     "container_engines",
@@ -151,7 +154,7 @@ fn walk(node: &Node, path: String, warnings: &mut Vec<String>) {
                         "{}: '{path}' was removed from Falco and has no effect",
                         child.origin
                     ));
-                } else if !KNOWN.contains(&path.as_str()) {
+                } else if !KNOWN.contains(&path.as_str()) && !OURS.contains(&path.as_str()) {
                     if KNOWN.iter().any(|k| leads_to(&path, k)) {
                         walk(child, path, warnings);
                     } else {
@@ -175,8 +178,10 @@ fn leads_to(path: &str, key: &str) -> bool {
 fn unknown_key(path: &str, node: &Node) -> String {
     let mut text = format!("{}: unknown key '{path}' is ignored", node.origin);
     // Compare whole paths, and intermediate ones such as `engine` too.
-    let candidates =
-        KNOWN.iter().flat_map(|k| k.match_indices('.').map(|(at, _)| &k[..at]).chain([*k]));
+    let candidates = KNOWN
+        .iter()
+        .chain(OURS)
+        .flat_map(|k| k.match_indices('.').map(|(at, _)| &k[..at]).chain([*k]));
     if let Some(like) = crate::suggest::closest(path, candidates) {
         text += &format!(" (did you mean '{like}'?)");
     }

@@ -11,13 +11,15 @@ pub mod tree;
 
 use std::path::PathBuf;
 
+use falco_enrich::selection::BaseSyscalls;
 use falco_enrich::state::Limits;
 use falco_rules::priority::Priority;
 
 pub use load::{Loaded, load};
 use setting::Setting;
 pub use setting::{
-    AppendOutput, EngineKind, ExtraField, LogLevel, Matching, Selection, StaticFields,
+    AppendOutput, Attach, DropActions, EngineKind, ExtraField, LogLevel, Matching, Selection,
+    StaticFields,
 };
 use tree::{Node, TreeError};
 
@@ -85,6 +87,16 @@ configuration! {
     static_fields: StaticFields = StaticFields::default(), "static_fields";
     /// Where events come from.
     engine_kind: EngineKind = EngineKind::Kmod, "engine.kind";
+    /// CPUs that share one ring buffer; 0: one ring for all.
+    ebpf_cpus_per_buffer: u16 = 2, "engine.modern_ebpf.cpus_for_each_buffer";
+    /// Size of a ring buffer: 1 MiB · 2^(n−1), n from 1 to 10.
+    ebpf_buffer_preset: u32 = 4, "engine.modern_ebpf.buf_size_preset";
+    /// The kernel drops the exit events of failed system calls.
+    ebpf_drop_failed_exit: bool = false, "engine.modern_ebpf.drop_failed_exit";
+    /// Fill the tables at start from `/proc` instead of BPF iterators. (This version always does.)
+    ebpf_disable_iterators: bool = false, "engine.modern_ebpf.disable_iterators";
+    /// How the probe hangs on system calls (ours, not Falco's).
+    ebpf_attach: Attach = Attach::Auto, "engine.modern_ebpf.attach";
     /// The capture to replay.
     capture_file: PathBuf = PathBuf::new(), "engine.replay.capture_file";
     /// Alerts to stdout.
@@ -103,6 +115,35 @@ configuration! {
     log_stderr: Option<bool> = None, "log_stderr";
     /// Least severe level of the own log.
     log_level: LogLevel = LogLevel::Info, "log_level";
+    /// Most alerts that wait for the outputs; 0: as many as memory allows.
+    outputs_queue_capacity: u64 = 0, "outputs_queue.capacity";
+    /// Milliseconds for which an output may block before that is reported, and for which a stop
+    /// waits for the outputs.
+    output_timeout_ms: u32 = 2000, "output_timeout";
+    /// System calls that replace those that the tables need; `!` before a name takes it away.
+    base_custom_set: Vec<String> = Vec::new(), "base_syscalls.custom_set";
+    /// Only the system calls that the tables need for those of the rules.
+    base_repair: bool = false, "base_syscalls.repair";
+    /// Keep the system calls of rules that move data, too.
+    base_all: bool = false, "base_syscalls.all";
+    /// Share of lost events in a second above which something is done about it.
+    drops_threshold: f64 = 0.1, "syscall_event_drops.threshold";
+    /// What is done.
+    drops_actions: DropActions = DropActions::default(), "syscall_event_drops.actions";
+    /// How often in a second, on average.
+    drops_rate: f64 = 0.03333, "syscall_event_drops.rate";
+    /// How often in a row.
+    drops_max_burst: f64 = 1.0, "syscall_event_drops.max_burst";
+    /// Act once a second as if an event had been lost.
+    drops_simulate: bool = false, "syscall_event_drops.simulate_drops";
+    /// How many times in a row no event may come, each time for 30 ms, before that is reported.
+    max_timeouts: u32 = 1000, "syscall_event_timeouts.max_consecutives";
+    /// Bytes of data that an event carries of a read, write, sendto …; 0: as many as by default.
+    snaplen: u32 = 0, "falco_libs.snaplen";
+    /// Seconds between two searches for threads whose end was missed.
+    purge_interval_s: u32 = 300, "falco_libs.thread_table_auto_purging_interval_s";
+    /// Seconds without an event after which a thread is searched for.
+    purge_timeout_s: u32 = 300, "falco_libs.thread_table_auto_purging_thread_timeout_s";
     /// Most threads that are tracked.
     thread_table_size: u32 = 262_144, "falco_libs.thread_table_size";
     /// Most memory for threads, their texts and fds, in MiB (ours, not Falco's).
@@ -126,7 +167,26 @@ impl Config {
                 "engine.kind is 'replay' but no engine.replay.capture_file specified.".to_owned()
             );
         }
+        if !(0.0..=1.0).contains(&self.drops_threshold) {
+            return Err(
+                "syscall event drops threshold must be a double in the range [0, 1]".to_owned()
+            );
+        }
+        if self.max_timeouts == 0 {
+            return Err("the maximum consecutive timeouts without an event must be an unsigned \
+                        integer > 0"
+                .to_owned());
+        }
         Ok(())
+    }
+
+    /// The user's wishes for the selection of system calls.
+    pub fn base_syscalls(&self) -> BaseSyscalls {
+        BaseSyscalls {
+            custom_set: self.base_custom_set.clone(),
+            all: self.base_all,
+            repair: self.base_repair,
+        }
     }
 
     /// Bounds of the tables.

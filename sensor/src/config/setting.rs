@@ -46,6 +46,35 @@ impl Setting for u32 {
     }
 }
 
+impl Setting for u16 {
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        let number = u32::read(node, key)?;
+        Self::try_from(number).map_err(|_| {
+            wrong(node, format!("{key}: '{number}' is not a whole number from 0 to {}", u16::MAX))
+        })
+    }
+}
+
+impl Setting for u64 {
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        let text = scalar(node, key, "a number")?;
+        yaml::to_u64(text).ok_or_else(|| {
+            wrong(node, format!("{key}: '{text}' is not a whole number from 0 to {}", u64::MAX))
+        })
+    }
+}
+
+impl Setting for f64 {
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        let text = scalar(node, key, "a number")?;
+        text.trim_ascii_end()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())
+            .ok_or_else(|| wrong(node, format!("{key}: '{text}' is not a number")))
+    }
+}
+
 impl Setting for String {
     fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
         scalar(node, key, "a text").map(str::to_owned)
@@ -125,6 +154,65 @@ pub enum EngineKind {
 named!(EngineKind, "engine.kind '{}' is not a valid kind.",
     "kmod" => EngineKind::Kmod, "modern_ebpf" => EngineKind::ModernEbpf,
     "replay" => EngineKind::Replay, "nodriver" => EngineKind::Nodriver);
+
+/// `engine.modern_ebpf.attach`: how the probe hangs on system calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// On each wanted call where the kernel can, else on all.
+    Auto,
+    /// One program on the tracepoint that every system call of the host passes.
+    SysExit,
+    /// A trampoline on the function of each wanted call; the others pay nothing.
+    PerSyscall,
+}
+
+named!(Attach, "engine.modern_ebpf.attach '{}' is none of auto, sys_exit, per_syscall",
+    "auto" => Attach::Auto, "sys_exit" => Attach::SysExit, "per_syscall" => Attach::PerSyscall);
+
+/// `syscall_event_drops.actions`: what is done when too many events were lost. None of them is
+/// `ignore`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DropActions {
+    /// A line in the own log, of level debug.
+    pub log: bool,
+    /// The alert `Falco internal: syscall event drop`.
+    pub alert: bool,
+    /// The end of the program, with code 1.
+    pub exit: bool,
+}
+
+impl Setting for DropActions {
+    /// As Falco, `ignore` is refused only where a contradicting action follows it.
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        let mut actions = DropActions::default();
+        let mut ignore = false;
+        for action in Vec::<String>::read(node, key)? {
+            match action.as_str() {
+                "ignore" => ignore = true,
+                "log" | "alert" if ignore => {
+                    return Err(wrong(
+                        node,
+                        format!(
+                            "syscall event drop action \"{action}\" does not make sense with the \
+                             \"ignore\" action"
+                        ),
+                    ));
+                }
+                "log" => actions.log = true,
+                "alert" => actions.alert = true,
+                "exit" => actions.exit = true,
+                _ => {
+                    return Err(wrong(
+                        node,
+                        "available actions for syscall event drops are \"ignore\", \"log\", \
+                         \"alert\", and \"exit\"",
+                    ));
+                }
+            }
+        }
+        Ok(actions)
+    }
+}
 
 /// Levels of the own log, most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

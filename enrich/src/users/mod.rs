@@ -1,14 +1,10 @@
 //! [`Users`]: users and groups of the host and of containers, from snapshots, events and files.
-//!
-//! * `files`: `/etc/passwd` and `/etc/group` below any root.
-
-mod files;
 
 use hashbrown::HashMap;
 
 use crate::record::{Bytes, bytes};
 
-pub use files::{AccountFiles, Accounts};
+pub use falco_source::accounts::{AccountFiles, Accounts};
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,9 +9,10 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use falco_source::snapshot::{Group, User};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
+
+use crate::snapshot::{Group, User};
 
 /// Bytes of one file that are read at most: some 50,000 users.
 const MAX_FILE: u64 = 4 << 20;

@@ -16,6 +16,7 @@ mod packages;
 mod process;
 mod run;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -76,6 +77,12 @@ const COMMANDS: &[Command] = &[
         args: "replay [CAPTURE] [--rules FILE]... | rules | churn [PROCESSES] | evaluate",
         about: "speed, instructions and memory against Falco's; tables under churn; conditions",
         run: measure::bench,
+    },
+    Command {
+        name: "vm",
+        args: "[KERNEL]... [--update] [-- TEST NAMES]",
+        about: "live tests on kernels under QEMU: 5.10, 6.1, 6.12, 7 (all if none), or the path of one",
+        run: vm::run,
     },
     Command {
         name: "fresh-root",

@@ -11,7 +11,7 @@ use crate::process;
 /// Something that a command needs.
 #[derive(Clone, Copy)]
 pub struct Need {
-    /// A program that is there when the need is met.
+    /// A program, or the path of a file, that is there when the need is met.
     program: &'static str,
     /// The Debian packages that bring it.
     packages: &'static [&'static str],
@@ -34,6 +34,16 @@ pub const DEBOOTSTRAP: Need =
 /// Lists the files of the working tree.
 pub const GIT: Need =
     Need { program: "git", packages: &["git"], purpose: "to list the files of the working tree" };
+
+/// The keys with which Debian signs its archives.
+pub const DEBIAN_KEYS: Need = Need {
+    program: DEBIAN_KEYRING,
+    packages: &["debian-archive-keyring"],
+    purpose: "to check what comes from Debian's archives",
+};
+
+/// The file of [`DEBIAN_KEYS`].
+pub const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Sees to it that all `needs` are met: installs what is missing when this is root on Debian.
 ///

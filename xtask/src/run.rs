@@ -25,11 +25,15 @@ pub fn run(args: &[String]) -> Result {
     process::run(&mut falco)
 }
 
-/// Where a release build puts `program`: beside the folder of the build that this program is of.
+/// Where a release build puts `program`.
 pub fn built(program: &str) -> Result<PathBuf> {
+    Ok(target()?.join("release").join(program))
+}
+
+/// The target folder of the build that this program is of.
+pub fn target() -> Result<PathBuf> {
     let own = std::env::current_exe().map_err(|e| format!("cannot find xtask itself: {e}"))?;
-    let target = own.ancestors().nth(2).ok_or("xtask lies in no target folder")?;
-    Ok(target.join("release").join(program))
+    own.ancestors().nth(2).map(PathBuf::from).ok_or_else(|| "xtask lies in no target folder".into())
 }
 
 fn explain() {

@@ -3,7 +3,7 @@
 //! Nothing here allocates per event; formatting happens only for a match. Generic over
 //! [`Source`], so that captures and live kernels go through the same code.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use falco_enrich::context::Context;
@@ -178,7 +178,7 @@ impl EventLoop<'_> {
     fn process(&mut self, outcome: &mut Outcome, progress: &mut ProgressLine) -> Result<()> {
         let mut snapshot = self.source.start()?;
         (self.prepare)(&mut snapshot);
-        self.state.restore(&snapshot);
+        self.restore(&snapshot)?;
         drop(snapshot);
         let ruleset = &self.program.ruleset;
         let wanted = ruleset.event_types();
@@ -197,10 +197,12 @@ impl EventLoop<'_> {
                 Ok(Next::Event(event)) => event,
                 Ok(Next::Snapshot(mut snapshot)) => {
                     (self.prepare)(&mut snapshot);
-                    self.state.restore(&snapshot);
+                    self.restore(&snapshot)?;
                     continue;
                 }
                 Ok(Next::Idle) => {
+                    let now = now_ns();
+                    self.observers.iter_mut().try_for_each(|observer| observer.idle(now))?;
                     match self.tick(latest, true)? {
                         Tick::At(ts) => next_tick = ts,
                         Tick::End => break,
@@ -246,8 +248,19 @@ impl EventLoop<'_> {
         Ok(())
     }
 
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.state.restore(snapshot);
+        self.observers.iter_mut().try_for_each(|observer| observer.restored(snapshot))
+    }
+
     fn tick(&mut self, latest: Option<u64>, idle: bool) -> Result<Tick> {
         let source = &mut *self.source;
         self.housekeeping.tick(&mut Moment { latest, idle, source, state: &mut self.state })
     }
+}
+
+/// The time in nanoseconds since the epoch.
+fn now_ns() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

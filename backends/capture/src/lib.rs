@@ -23,4 +23,4 @@ mod stream;
 pub mod writer;
 
 pub use reader::CaptureReader;
-pub use writer::{CaptureWriter, Compression, WriteError};
+pub use writer::{CaptureWriter, Compression, WriteError, append_event};

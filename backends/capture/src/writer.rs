@@ -124,21 +124,42 @@ impl<W: Write> CaptureWriter<W> {
     /// # Errors
     /// If readers would not take the event, or the operating system refuses.
     pub fn event(&mut self, event: &RawEvent<'_>) -> Result<(), WriteError> {
-        let flags = event.flags() & !DUMP_LARGE;
-        if event.is_large() != event.code().has(EventFlags::LARGE) {
-            return Err(WriteError::WrongWidth(event.code().0));
+        self.body.bytes.clear();
+        append_event(event, event.flags(), &mut self.body.bytes)?;
+        self.write_body()
+    }
+
+    /// Appends what [`append_event`] put into a buffer.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn blocks(&mut self, blocks: &[u8]) -> Result<(), WriteError> {
+        match &mut self.out {
+            Output::Plain(out) => out.write_all(blocks)?,
+            Output::Gzip(out) => out.write_all(blocks)?,
         }
-        let max = event::max_event_len(event.is_large());
-        if event.bytes().len() > max {
-            return Err(WriteError::EventTooLong { len: event.bytes().len(), max });
+        Ok(())
+    }
+
+    /// Hands everything so far to the output, so that what there is can be read. Compression
+    /// suffers if it is done often.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        match &mut self.out {
+            Output::Plain(out) => out.flush()?,
+            Output::Gzip(out) => out.flush()?,
         }
-        self.block(event::type_for(event, flags), |out| {
-            out.u16(event.cpu());
-            if flags != 0 {
-                out.u32(flags);
-            }
-            out.put(event.bytes());
-        })
+        Ok(())
+    }
+
+    /// Where the capture goes. What is still buffered has not come there.
+    pub fn output(&self) -> &W {
+        match &self.out {
+            Output::Plain(out) => out.get_ref(),
+            Output::Gzip(out) => out.get_ref().get_ref(),
+        }
     }
 
     /// Writes what is still buffered and gives the output back.
@@ -164,10 +185,51 @@ impl<W: Write> CaptureWriter<W> {
             .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "a block over 4 GiB"))?;
         block.bytes[4..HEADER_LEN].copy_from_slice(&len.to_le_bytes());
         block.u32(len);
-        match &mut self.out {
-            Output::Plain(out) => out.write_all(&block.bytes)?,
-            Output::Gzip(out) => out.write_all(&block.bytes)?,
-        }
-        Ok(())
+        self.write_body()
     }
+
+    fn write_body(&mut self) -> Result<(), WriteError> {
+        let body = std::mem::take(&mut self.body);
+        let result = self.blocks(&body.bytes);
+        self.body = body;
+        result
+    }
+}
+
+/// Appends the block of an event to `out`, for [`CaptureWriter::blocks`]: so events can be
+/// collected on one thread and written on another. `flags` stand for the event's own.
+///
+/// # Errors
+/// If readers would not take the event; `out` is then as before.
+#[inline]
+pub fn append_event(
+    event: &RawEvent<'_>,
+    flags: u32,
+    out: &mut Vec<u8>,
+) -> Result<(), WriteError> {
+    let flags = flags & !DUMP_LARGE;
+    if event.is_large() != event.code().has(EventFlags::LARGE) {
+        return Err(WriteError::WrongWidth(event.code().0));
+    }
+    let bytes = event.bytes();
+    let max = event::max_event_len(event.is_large());
+    if bytes.len() > max {
+        return Err(WriteError::EventTooLong { len: bytes.len(), max });
+    }
+    let flags_len = if flags == 0 { 0 } else { 4 };
+    let unpadded = HEADER_LEN + 2 + flags_len + bytes.len();
+    let padded = unpadded.next_multiple_of(4);
+    // At most 64 MiB (`max_event_len`).
+    let len = (padded + TRAILER_LEN) as u32;
+    out.reserve(padded + TRAILER_LEN);
+    out.extend_from_slice(&event::type_for(event, flags).to_le_bytes());
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(&event.cpu().to_le_bytes());
+    if flags != 0 {
+        out.extend_from_slice(&flags.to_le_bytes());
+    }
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(&[0; 3][..padded - unpadded]);
+    out.extend_from_slice(&len.to_le_bytes());
+    Ok(())
 }

@@ -18,8 +18,8 @@ use falco_rules::priority::Priority;
 pub use load::{Loaded, load};
 use setting::Setting;
 pub use setting::{
-    AppendOutput, Attach, DropActions, EngineKind, ExtraField, LogLevel, Matching, Selection,
-    StaticFields,
+    AppendOutput, Attach, CaptureMode, DropActions, EngineKind, ExtraField, LogLevel, Matching,
+    Selection, StaticFields,
 };
 use tree::{Node, TreeError};
 
@@ -109,8 +109,16 @@ configuration! {
     program_enabled: bool = false, "program_output.enabled";
     /// Alerts to an HTTP endpoint (not in this version).
     http_enabled: bool = false, "http_output.enabled";
-    /// Recordings when rules fire (not in this version).
+    /// Recordings when rules fire.
     capture_enabled: bool = false, "capture.enabled";
+    /// What the names of recordings begin with.
+    capture_path_prefix: PathBuf = PathBuf::from("/tmp/falco"), "capture.path_prefix";
+    /// Which rules start a recording.
+    capture_mode: CaptureMode = CaptureMode::Rules, "capture.mode";
+    /// Milliseconds that a recording lasts at least, unless the rule says how long.
+    capture_default_duration_ms: u32 = 5000, "capture.default_duration";
+    /// MiB at which a recording ends; 0: none. Approximate.
+    capture_max_file_size_mb: u64 = 0, "capture.max_file_size_mb";
     /// Own log on stderr: all of it, none, or (unset) only warnings and worse.
     log_stderr: Option<bool> = None, "log_stderr";
     /// Least severe level of the own log.
@@ -205,7 +213,6 @@ impl Config {
             (self.syslog_enabled, "syslog_output"),
             (self.program_enabled, "program_output"),
             (self.http_enabled, "http_output"),
-            (self.capture_enabled, "capture"),
         ]
         .into_iter()
         .filter_map(|(set, key)| set.then_some(key))

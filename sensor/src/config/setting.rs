@@ -138,6 +138,18 @@ pub enum Matching {
 named!(Matching, "Unknown rule matching strategy \"{}\"--must be one of first, all",
     "first" => Matching::First, "all" => Matching::All);
 
+/// `capture.mode`: which rules start a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptureMode {
+    /// Those with `capture: true`.
+    Rules,
+    /// All.
+    AllRules,
+}
+
+named!(CaptureMode, "capture.mode '{}' is not a valid mode.",
+    "rules" => CaptureMode::Rules, "all_rules" => CaptureMode::AllRules);
+
 /// `engine.kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {

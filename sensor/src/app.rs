@@ -326,6 +326,7 @@ fn process_events(
         matches: &mut AlertLines::new(formatter, &mut output),
         observers: &mut [],
         housekeeping: &mut NoHousekeeping,
+        seen_until: 0,
         duration_ns: options.duration.saturating_mul(1_000_000_000),
         stop: &stop,
     }

@@ -3,7 +3,7 @@
 //! Nothing here allocates per event; formatting happens only for a match. Generic over
 //! [`Source`], so that captures and live kernels go through the same code.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use falco_enrich::context::Context;
@@ -14,6 +14,7 @@ use falco_rules::ruleset::Matching;
 use falco_source::{Next, Snapshot, Source, Stats};
 
 use crate::alert::AlertFormatter;
+use crate::internal_alert::now_ns;
 use crate::observer::Observer;
 use crate::outputs::Output;
 use crate::progress::ProgressLine;
@@ -131,6 +132,9 @@ pub struct EventLoop<'a> {
     pub observers: &'a mut [Box<dyn Observer>],
     /// What is done beside events.
     pub housekeeping: &'a mut dyn Housekeeping,
+    /// Rules do not see events of this time or earlier (nanoseconds since the epoch): whoever ran
+    /// before did. They only bring the tables up to date.
+    pub seen_until: u64,
     /// Stop when event time has advanced by so many nanoseconds; 0 is never.
     pub duration_ns: u64,
     /// Asked to stop from outside.
@@ -186,7 +190,20 @@ impl EventLoop<'_> {
         let mut matches: Vec<usize> = Vec::new();
         let (mut first_ts, mut latest) = (None, None);
         let mut next_tick = 0;
-        while !self.stop.requested() {
+        let mut draining: Option<Draining> = None;
+        loop {
+            if let Some(draining) = &mut draining {
+                if draining.is_over() {
+                    break;
+                }
+            } else if self.stop.requested() {
+                if !self.source.capabilities().live {
+                    break;
+                }
+                // What happened before the stop was asked for is still told.
+                self.source.stop_capture();
+                draining = Some(Draining::new());
+            }
             if latest.unwrap_or(0) >= next_tick {
                 match self.tick(latest, false)? {
                     Tick::At(ts) => next_tick = ts,
@@ -200,6 +217,7 @@ impl EventLoop<'_> {
                     self.restore(&snapshot)?;
                     continue;
                 }
+                Ok(Next::Idle) if draining.is_some() => break,
                 Ok(Next::Idle) => {
                     let now = now_ns();
                     self.observers.iter_mut().try_for_each(|observer| observer.idle(now))?;
@@ -216,7 +234,7 @@ impl EventLoop<'_> {
             };
             let current = self.state.process(&event);
             matches.clear();
-            if !current.skipped {
+            if !current.skipped && event.ts() > self.seen_until {
                 let since_first = event.ts().saturating_sub(*first_ts.get_or_insert(event.ts()));
                 if self.duration_ns > 0 && since_first >= self.duration_ns {
                     break;
@@ -259,8 +277,25 @@ impl EventLoop<'_> {
     }
 }
 
-/// The time in nanoseconds since the epoch.
-fn now_ns() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+/// The rest of a stream after the capture was stopped, bounded by time.
+struct Draining {
+    since: Instant,
+    events: u32,
+}
+
+impl Draining {
+    /// Longest time for it.
+    const MOST: Duration = Duration::from_secs(2);
+    /// Events between two looks at the clock.
+    const STRIDE: u32 = 1024;
+
+    fn new() -> Self {
+        Draining { since: Instant::now(), events: 0 }
+    }
+
+    /// Called before each event: whether it takes too long.
+    fn is_over(&mut self) -> bool {
+        self.events = self.events.wrapping_add(1);
+        self.events.is_multiple_of(Self::STRIDE) && self.since.elapsed() > Self::MOST
+    }
 }

@@ -1,10 +1,13 @@
-//! SIGINT and SIGTERM ask the loop to stop; it then ends as at the end of its input.
+//! Signals as requests: handlers only set flags, which the loop and its housekeeping look at.
+//!
+//! SIGINT and SIGTERM ask to stop; the run then ends as at the end of its input. SIGHUP asks a live
+//! run to start anew with configuration and rules read again, SIGUSR1 to open its outputs anew.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 /// Set when the program was asked to stop.
 #[derive(Clone, Debug, Default)]
@@ -30,5 +33,35 @@ impl Stop {
     #[inline]
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a live run can be asked for while it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Requests {
+    reload: Arc<AtomicBool>,
+    reopen: Arc<AtomicBool>,
+}
+
+impl Requests {
+    /// Takes over SIGHUP and SIGUSR1.
+    ///
+    /// # Errors
+    /// If the handlers cannot be installed.
+    pub fn install() -> io::Result<Requests> {
+        let requests = Requests::default();
+        signal_hook::flag::register(SIGHUP, Arc::clone(&requests.reload))?;
+        signal_hook::flag::register(SIGUSR1, Arc::clone(&requests.reopen))?;
+        Ok(requests)
+    }
+
+    /// Whether a reload was asked for since the last call.
+    pub fn take_reload(&self) -> bool {
+        self.reload.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether outputs are to be opened anew, asked since the last call.
+    pub fn take_reopen(&self) -> bool {
+        self.reopen.swap(false, Ordering::Relaxed)
     }
 }

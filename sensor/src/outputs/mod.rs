@@ -1,9 +1,13 @@
 //! Where alerts go. An [`Output`] gets finished lines; it knows neither rules nor events.
+//!
+//! * `queue`: a thread that writes for whoever must not wait.
 
+mod queue;
 mod stdout;
 
 use std::io;
 
+pub use queue::{Queue, QueueHandle};
 pub use stdout::Stdout;
 
 /// A channel for alerts.
@@ -19,4 +23,12 @@ pub trait Output {
     /// # Errors
     /// If it cannot be delivered.
     fn flush(&mut self) -> io::Result<()>;
+
+    /// Opens what it writes to anew (`SIGUSR1`: whoever rotates files has moved them away).
+    ///
+    /// # Errors
+    /// If that fails.
+    fn reopen(&mut self) -> io::Result<()> {
+        self.flush()
+    }
 }

@@ -174,6 +174,7 @@ pub fn replay(
             matches,
             observers: &mut [],
             housekeeping: &mut NoHousekeeping,
+            seen_until: 0,
             duration_ns: 0,
             stop,
         }

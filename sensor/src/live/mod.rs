@@ -1,0 +1,4 @@
+//! Watching a running kernel.
+
+mod drops;
+mod silence;

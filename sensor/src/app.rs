@@ -3,30 +3,26 @@
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use falco_capture::CaptureReader;
 use falco_enrich::state::State;
 use falco_rules::catalogue::Catalogue;
 use falco_rules::loader::SYSCALL_SOURCE;
-use falco_rules::ruleset::Matching;
 
-use crate::alert::AlertFormatter;
 use crate::cli::Options;
-use crate::config::{self, AppendOutput, Config, EngineKind, Loaded};
+use crate::config::{Config, EngineKind, Loaded};
 use crate::engine::{Engine, Validation};
-use crate::event_loop::{AlertLines, EventLoop, NoHousekeeping, Outcome};
+use crate::event_loop::{AlertLines, EventLoop, NoHousekeeping};
 use crate::list::ListOptions;
 use crate::log::Log;
 use crate::outputs::Stdout;
-use crate::rules_files::{self, Found};
+use crate::session::{DEFAULT_CONFIG, Session, config_file, load_config, load_rules};
 use crate::signals::Stop;
-use crate::{event_sources, list, list_events, preamble, suggest, support, version};
+use crate::{event_sources, list, list_events, live, preamble, rules_files, suggest, summary};
+use crate::{support, version};
 
-/// Falco's configuration file, if none is named.
-const DEFAULT_CONFIG: &str = "/etc/falco/falco.yaml";
 /// Falco's exit code for a pid file that cannot be written.
 const PIDFILE_FAILURE: u8 = 255;
 
@@ -68,22 +64,25 @@ pub fn run(options: &Options, cmdline: &str) -> Result<ExitCode> {
         writeln!(out, "Your system page size is: {} bytes", rustix::param::page_size())?;
         return done(out);
     }
-    if config_file.is_none() && !works_without_config(options) {
-        bail!("You must create a config file at {DEFAULT_CONFIG} or by passing -c");
+    if config_file.is_none() && !works_without_config(options, &loaded.config) {
+        bail!(
+            "You must create a config file at {DEFAULT_CONFIG} or by passing -c (or name rules \
+             with -r: without a file, Falco's shipped settings hold)"
+        );
     }
-    run_configured(options, cmdline, &loaded, out)
+    run_configured(options, cmdline, loaded, out)
 }
 
 /// What needs fields and rules.
 fn run_configured(
     options: &Options,
     cmdline: &str,
-    loaded: &Loaded,
+    loaded: Loaded,
     mut out: BufWriter<impl Write>,
 ) -> Result<ExitCode> {
     let config = &loaded.config;
     let log = Log::new(config);
-    log_start(options, loaded, &log);
+    log_start(options, &loaded, &log);
     let mut engine = Engine::new(config, options.print.as_deref());
     if let Some(source) = &options.list {
         list_fields(options, source, &engine, &mut out)?;
@@ -108,12 +107,12 @@ fn run_configured(
         return done(out);
     }
     if options.support {
-        writeln!(out, "{}", support::report(cmdline, loaded, &found.files))?;
+        writeln!(out, "{}", support::report(cmdline, &loaded, &found.files))?;
         return done(out);
     }
     // The loop takes stdout over.
     drop(out);
-    process_events(options, config, engine, &log)
+    process_events(options, Session::new(loaded.config, engine, log)?)
 }
 
 fn done(mut out: BufWriter<impl Write>) -> Result<ExitCode> {
@@ -168,58 +167,11 @@ fn list_fields(
     Ok(list::print(engine.fields.fields(), SYSCALL_SOURCE, how, out)?)
 }
 
-fn config_file(options: &Options) -> Result<Option<PathBuf>> {
-    match &options.config {
-        Some(path) => {
-            fs::File::open(path).with_context(|| {
-                format!("Could not find configuration file at {}", path.display())
-            })?;
-            Ok(Some(path.clone()))
-        }
-        None => Ok(Some(PathBuf::from(DEFAULT_CONFIG)).filter(|p| p.exists())),
-    }
-}
-
 /// Whether what is asked for needs nothing that only a configuration file can say. Falco insists
-/// on a file for these, too; a replay or a check of rules at a desk should not need one.
-fn works_without_config(options: &Options) -> bool {
-    options.capture.is_some()
-        || options.list.is_some()
-        || !options.validate.is_empty()
-        || (!options.rules.is_empty() && (options.describe_all || options.describe.is_some()))
-        || (!options.rules.is_empty() && options.dry_run)
-}
-
-/// The configuration with what the options change in it.
-fn load_config(options: &Options, file: Option<&Path>) -> Result<Loaded> {
-    // `-e` is written as the overrides that it stands for; `-o` goes before it.
-    let mut overrides = options.overrides.clone();
-    if let Some(capture) = &options.capture {
-        let capture = capture
-            .to_str()
-            .ok_or_else(|| anyhow!("-e {}: the path is not UTF-8", capture.display()))?;
-        overrides.push("engine.kind=replay".to_owned());
-        overrides.push(format!("engine.replay.capture_file={capture}"));
-    }
-    let mut loaded = config::load(file, &overrides).map_err(|message| anyhow!(message))?;
-    if file.is_none() {
-        shipped_defaults(&mut loaded);
-    }
-    loaded.config.buffered_outputs &= !options.unbuffered;
-    Ok(loaded)
-}
-
-/// Without a file, what Falco's shipped file has and its code does not: alerts on stdout, with the
-/// fields that the source suggests.
-fn shipped_defaults(loaded: &mut Loaded) {
-    let Loaded { config, tree, .. } = loaded;
-    if tree.at("stdout_output.enabled").is_none() {
-        config.stdout_enabled = true;
-    }
-    if tree.get("append_output").is_none() {
-        config.append_output =
-            vec![AppendOutput { suggested_output: true, ..AppendOutput::default() }];
-    }
+/// on a file; with rules at hand, or none needed, its shipped settings will do.
+fn works_without_config(options: &Options, config: &Config) -> bool {
+    let has_rules = !options.rules.is_empty() || !config.rules_files.is_empty();
+    has_rules || options.capture.is_some() || options.list.is_some() || !options.validate.is_empty()
 }
 
 fn validate(
@@ -252,16 +204,6 @@ fn validate(
     Ok(())
 }
 
-fn load_rules(config: &Config, engine: &mut Engine, found: &Found, log: &Log) -> Result<()> {
-    found.notes.iter().for_each(|note| log.warning(note));
-    if found.files.is_empty() {
-        log.warning("no rules file was loaded");
-    }
-    engine.load_all(&found.files, log)?;
-    engine.select(&config.rules, log);
-    Ok(())
-}
-
 fn print_description(
     description: &serde_json::Value,
     config: &Config,
@@ -275,26 +217,7 @@ fn print_description(
     Ok(())
 }
 
-fn process_events(
-    options: &Options,
-    config: &Config,
-    mut engine: Engine,
-    log: &Log,
-) -> Result<ExitCode> {
-    let unsupported = config.unsupported();
-    if !unsupported.is_empty() {
-        let keys = unsupported.join(", ");
-        log.warning(&format!("not supported by this version and ignored: {keys}"));
-    }
-    if !config.stdout_enabled {
-        bail!(
-            "No output configured, please make sure at least one output is configured and enabled."
-        );
-    }
-    let hostname = hostname(log);
-    let program = engine.compile();
-    let formatter =
-        AlertFormatter::new(config, &hostname, engine.loader.rules(), &mut engine.fields)?;
+fn process_events(options: &Options, session: Session) -> Result<ExitCode> {
     if options.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
@@ -305,13 +228,22 @@ fn process_events(
         notice(&format!("Could not write pid to pid file {}: {error}", path.display()));
         return Ok(ExitCode::from(PIDFILE_FAILURE));
     }
-    if config.engine_kind != EngineKind::Replay {
-        bail!(
-            "live event sources are not supported by this version; replay a capture with -e FILE"
-        );
+    match session.config.engine_kind {
+        EngineKind::Replay => replay(options, session, &stop),
+        EngineKind::ModernEbpf | EngineKind::Nodriver => live::run(options, session, &stop),
+        EngineKind::Kmod => bail!(
+            "engine.kind 'kmod' is not supported by this version; watch through eBPF with \
+             -o engine.kind=modern_ebpf, or replay a capture with -e FILE"
+        ),
     }
-    let mut source = CaptureReader::open(&config.capture_file)?;
-    let mut output = Stdout::new(config.buffered_outputs);
+}
+
+/// Sends the events of a capture through the rules.
+fn replay(options: &Options, session: Session, stop: &Stop) -> Result<ExitCode> {
+    let mut source = CaptureReader::open(&session.config.capture_file)?;
+    let mut output = Stdout::new(session.config.buffered_outputs);
+    let matching = session.matching();
+    let Session { config, engine, program, formatter, log, .. } = session;
     let outcome = EventLoop {
         source: &mut source,
         prepare: preamble::as_falco_replays,
@@ -319,63 +251,19 @@ fn process_events(
         fields: &engine.fields,
         rules: engine.loader.rules().len(),
         program: &program,
-        matching: match config.rule_matching {
-            config::Matching::First => Matching::First,
-            config::Matching::All => Matching::All,
-        },
+        matching,
         matches: &mut AlertLines::new(formatter, &mut output),
         observers: &mut [],
         housekeeping: &mut NoHousekeeping,
         seen_until: 0,
         duration_ns: options.duration.saturating_mul(1_000_000_000),
-        stop: &stop,
+        stop,
     }
     .run();
+    drop(output);
     if stop.requested() {
         log.info("SIGINT received, exiting...");
     }
-    finish(options, &engine, outcome, log)
-}
-
-/// Prints what Falco prints at the end.
-fn finish(options: &Options, engine: &Engine, outcome: Outcome, log: &Log) -> Result<ExitCode> {
-    if options.verbose > 0 {
-        let (seconds, events) = (outcome.seconds, outcome.events);
-        writeln!(
-            io::stderr(),
-            "Elapsed time: {seconds:.3}, Captured Events: {events}, {:.2} eps",
-            events as f64 / seconds.max(1e-9)
-        )?;
-    }
-    let source = &outcome.source;
-    for (count, what) in [
-        (source.skipped_unknown, "of types that this version does not know were skipped"),
-        (source.dropped_ring, "were lost because a buffer was full"),
-    ] {
-        if count > 0 {
-            log.warning(&format!("{count} events {what}"));
-        }
-    }
-    let rules = engine.loader.rules().iter().map(|r| (r.name.as_str(), r.priority));
-    let mut out = io::stdout().lock();
-    let printed = outcome.alerts.print(rules, &mut out).and_then(|()| out.flush());
-    // The first error is the one to tell.
-    if let Some(error) = outcome.error {
-        return Err(error);
-    }
-    printed.context("stdout")?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The name in JSON alerts: `FALCO_HOSTNAME`, or that of the running host.
-fn hostname(log: &Log) -> String {
-    match std::env::var("FALCO_HOSTNAME") {
-        Ok(name) => {
-            log.info(&format!(
-                "Hostname value has been overridden via environment variable to: {name}"
-            ));
-            name
-        }
-        Err(_) => rustix::system::uname().nodename().to_string_lossy().into_owned(),
-    }
+    summary::print(&outcome, &engine, options.verbose > 0, &log)?;
+    outcome.error.map_or(Ok(ExitCode::SUCCESS), Err)
 }

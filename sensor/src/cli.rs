@@ -56,7 +56,7 @@ const TEMPLATE: &str = "\
 ";
 
 /// Falco's options.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(
     name = "falco",
     about = "Runtime security sensor that speaks Falco's language",

@@ -233,6 +233,7 @@ impl EventLoop<'_> {
                 Err(error) => return Err(error.into()),
             };
             let current = self.state.process(&event);
+            latest = Some(event.ts());
             matches.clear();
             if !current.skipped && event.ts() > self.seen_until {
                 let since_first = event.ts().saturating_sub(*first_ts.get_or_insert(event.ts()));
@@ -240,7 +241,6 @@ impl EventLoop<'_> {
                     break;
                 }
                 outcome.events += 1;
-                latest = Some(event.ts());
                 if wanted.contains(event.code().0) {
                     let ctx = Context::new(&self.state, &event, &current, self.fields);
                     ruleset.evaluate(&ctx, self.matching, &mut scratch, |rule| matches.push(rule));

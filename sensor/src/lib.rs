@@ -3,6 +3,7 @@
 //! * [`cli`] reads the command line; [`app`] carries it out, in Falco's order of actions.
 //! * [`config`]: what the user wrote → what the program needs.
 //! * `rules_files`, `engine`: rule files → compiled rules with prepared alerts.
+//! * `session`: what a run is made of before events flow; `live`: watching a running kernel.
 //! * `event_loop`: the one loop from a [`Source`](falco_source::Source) over state and rules to
 //!   alerts; `alert` formats them, `outputs` delivers them, `stats` counts them, an `observer` looks
 //!   on.
@@ -33,8 +34,10 @@ mod preamble;
 mod progress;
 pub mod rules_cmd;
 mod rules_files;
+mod session;
 mod signals;
 mod stats;
+mod summary;
 mod support;
 mod version;
 

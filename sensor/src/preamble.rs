@@ -7,6 +7,10 @@ use falco_source::Snapshot;
 
 /// Changes the preamble of a capture as Falco does.
 pub fn as_falco_replays(snapshot: &mut Snapshot) {
-    let root = std::env::var_os("HOST_ROOT").map_or_else(|| PathBuf::from("/"), PathBuf::from);
-    falco_enrich::state::as_falco_replays(snapshot, &root);
+    falco_enrich::state::as_falco_replays(snapshot, &host_root());
+}
+
+/// Where the root of the host is.
+pub fn host_root() -> PathBuf {
+    std::env::var_os("HOST_ROOT").map_or_else(|| PathBuf::from("/"), PathBuf::from)
 }

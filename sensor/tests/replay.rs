@@ -98,9 +98,12 @@ fn without_a_configuration_file_the_shipped_settings_hold() {
     run(["-e", &text(&desk.capture), "-r", &text(&desk.rules)])
         .exits(0)
         .prints(&format!("(proc=bash parent=<NA> n=1){suggested}"));
-    run(["-r", &text(&desk.rules)])
-        .exits(1)
-        .says("Error: You must create a config file at /etc/falco/falco.yaml or by passing -c");
+    if !Path::new("/etc/falco").exists() {
+        let nothing: [&str; 0] = [];
+        run(nothing)
+            .exits(1)
+            .says("Error: You must create a config file at /etc/falco/falco.yaml or by passing -c");
+    }
 }
 
 #[test]
@@ -386,12 +389,12 @@ fn a_pid_file_that_cannot_be_written_is_exit_code_255() {
 }
 
 #[test]
-fn live_sources_and_missing_configuration_are_told() {
+fn missing_sources_and_configuration_are_told() {
     let desk = desk();
     let config = desk.file("falco.yaml", "stdout_output: {enabled: true}\n");
-    run(["-c", &config, "-r", &text(&desk.rules)])
+    run(["-c", &config, "-r", &text(&desk.rules), "-o", "engine.kind=kmod"])
         .exits(1)
-        .says("live event sources are not supported");
+        .says("engine.kind 'kmod' is not supported by this version");
     run(["-e", &text(&desk.capture)])
         .exits(1)
         .says("You must specify at least one rules file/directory");

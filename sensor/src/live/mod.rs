@@ -1,4 +1,137 @@
-//! Watching a running kernel.
+//! Watching a running kernel: from the rules that are loaded to alerts, until a signal ends it.
+//!
+//! * `probe`: which system calls are wanted, and the source that delivers them.
+//! * `housekeeping`: what is done beside events; `drops` and `silence` are the alerts about losing
+//!   events and about there being none, `reload` is SIGHUP.
+//! * `nodriver`: a source without events.
 
 mod drops;
+mod housekeeping;
+mod nodriver;
+pub mod probe;
+mod reload;
 mod silence;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use falco_enrich::state::State;
+use falco_proc::Proc;
+
+use crate::cli::Options;
+use crate::config::Config;
+use crate::event_loop::{AlertLines, EventLoop, Outcome};
+use crate::outputs::{Queue, Stdout};
+use crate::session::Session;
+use crate::signals::{Requests, Stop};
+use crate::{preamble, summary};
+use housekeeping::Housekeeper;
+use probe::Opened;
+use reload::Reloader;
+
+/// A session with the source that it watches through.
+struct Watch {
+    session: Session,
+    source: Opened,
+    /// Rules saw the events until then already (nanoseconds since the epoch).
+    seen_until: u64,
+}
+
+/// Watches until a signal asks to stop.
+///
+/// # Errors
+/// If the kernel cannot be watched, or something is wrong that the loop cannot go on with.
+pub fn run(options: &Options, session: Session, stop: &Stop) -> Result<ExitCode> {
+    let requests = Requests::install().context("cannot handle SIGHUP and SIGUSR1")?;
+    let options = Arc::new(options.clone());
+    let source = probe::open(&session)?;
+    let mut watch = Watch { session, source, seen_until: 0 };
+    loop {
+        match watch.run(&options, &requests, stop)? {
+            Some(next) => watch = next,
+            None => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+impl Watch {
+    /// Watches until the end, or until another session takes over.
+    fn run(
+        self,
+        options: &Arc<Options>,
+        requests: &Requests,
+        stop: &Stop,
+    ) -> Result<Option<Watch>> {
+        let matching = self.session.matching();
+        let Watch { session, source: mut opened, seen_until } = self;
+        let Session { config, engine, program, formatter, internal, log } = session;
+        let buffered = config.buffered_outputs;
+        let queue = Queue::start(config.outputs_queue_capacity, move || Stdout::new(buffered))
+            .context("cannot start the thread that writes alerts")?;
+        let before = opened.source.stats();
+        let mut housekeeper = Housekeeper::new(
+            &config,
+            requests.clone(),
+            (queue.handle(), internal, log),
+            (opened.is_ebpf, before),
+            Reloader::new(Arc::clone(options)),
+            Duration::from_secs(options.duration),
+        );
+        let mut outcome = EventLoop {
+            source: &mut opened,
+            prepare: |_| {},
+            state: live_state(&config),
+            fields: &engine.fields,
+            rules: engine.loader.rules().len(),
+            program: &program,
+            matching,
+            matches: &mut AlertLines::new(formatter, &mut queue.handle().output(log)),
+            observers: &mut [],
+            housekeeping: &mut housekeeper,
+            seen_until,
+            duration_ns: options.duration.saturating_mul(1_000_000_000),
+            stop,
+        }
+        .run();
+        let (drops, next) = housekeeper.finish();
+        if stop.requested() {
+            log.info("SIGINT received, exiting...");
+        } else if next.is_some() {
+            log.info("SIGHUP received, restarting...");
+        }
+        let timeout = Duration::from_millis(config.output_timeout_ms.into());
+        let lost = finish_outputs(queue, timeout, &mut outcome);
+        if lost > 0 {
+            log.warning(&format!(
+                "output channels still blocked, discarding all remaining notifications ({lost})"
+            ));
+        } else {
+            summary::print(&outcome, &engine, options.verbose > 0, &log)?;
+        }
+        // There is nowhere to report that stderr is closed.
+        let _ = io::stderr().write_all(drops.as_bytes());
+        match outcome.error {
+            Some(error) => Err(error),
+            None => Ok(next),
+        }
+    }
+}
+
+/// Waits for the outputs; how many lines they did not take.
+fn finish_outputs(queue: Queue, timeout: Duration, outcome: &mut Outcome) -> usize {
+    queue.finish(timeout).unwrap_or_else(|error| {
+        outcome.error.get_or_insert(anyhow::Error::new(error).context("stdout"));
+        0
+    })
+}
+
+/// Tables for events that happen now, on this host.
+pub fn live_state(config: &Config) -> State {
+    let mut state = State::new(config.limits());
+    state.end_preamble();
+    let _ = Proc::new(preamble::host_root());
+    state
+}

@@ -6,12 +6,14 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Output;
+use crate::config::LogLevel;
+use crate::log::Log;
 
 /// Bytes that wait at most, whatever the capacity in lines.
 const MAX_BYTES: usize = 64 << 20;
@@ -33,7 +35,9 @@ struct Waiting {
     writing: bool,
     /// There will be no more messages.
     closed: bool,
-    /// Why the output failed; nothing is delivered after that.
+    /// The output failed: nothing is delivered any more.
+    failed: bool,
+    /// Why, until it was told.
     error: Option<io::Error>,
 }
 
@@ -43,8 +47,6 @@ struct Shared {
     changed: Condvar,
     /// Lines at most.
     capacity: usize,
-    /// The output failed: see `error`.
-    failed: AtomicBool,
     dropped: AtomicU64,
 }
 
@@ -52,11 +54,6 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Nobody panics while the queue is half changed.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The output's error, the first time; then only that it is closed.
-    fn failure(&self) -> io::Error {
-        self.lock().error.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
 }
 
@@ -72,10 +69,11 @@ impl QueueHandle {
     /// If the output has failed.
     pub fn push(&self, line: &[u8]) -> io::Result<bool> {
         let shared = &self.0;
-        if shared.failed.load(Ordering::Relaxed) {
-            return Err(shared.failure());
-        }
         let mut waiting = shared.lock();
+        if waiting.failed {
+            // The error itself is told once.
+            return Err(waiting.error.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()));
+        }
         if waiting.messages.len() >= shared.capacity || waiting.bytes + line.len() > MAX_BYTES {
             return Ok(shared.dropped.fetch_add(1, Ordering::Relaxed) == 0);
         }
@@ -88,13 +86,45 @@ impl QueueHandle {
 
     /// Has the output opened anew, after what waits.
     pub fn reopen(&self) {
-        self.0.lock().messages.push_back(Message::Reopen);
+        let mut waiting = self.0.lock();
+        if !waiting.failed {
+            waiting.messages.push_back(Message::Reopen);
+        }
+        drop(waiting);
         self.0.changed.notify_all();
+    }
+
+    /// The handle as an output; the first line that is dropped is told in `log`.
+    pub fn output(self, log: Log) -> QueueOutput {
+        QueueOutput { handle: self, log }
     }
 
     /// Lines dropped because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// A [`QueueHandle`] as an output.
+pub struct QueueOutput {
+    handle: QueueHandle,
+    log: Log,
+}
+
+impl Output for QueueOutput {
+    fn alert(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.handle.push(line)? {
+            self.log.write(
+                LogLevel::Error,
+                "Outputs queue out of memory. Drop event and continue on ...",
+            );
+        }
+        Ok(())
+    }
+
+    /// Nothing waits here.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -121,7 +151,6 @@ impl Queue {
             waiting: Mutex::default(),
             changed: Condvar::new(),
             capacity,
-            failed: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
         });
         let handle = QueueHandle(Arc::clone(&shared));
@@ -195,9 +224,9 @@ fn write(shared: &Shared, mut output: impl Output) {
         if let Err(error) = delivered {
             let mut waiting = shared.lock();
             waiting.error = Some(error);
+            waiting.failed = true;
             waiting.writing = false;
             waiting.messages.clear();
-            shared.failed.store(true, Ordering::Relaxed);
             shared.changed.notify_all();
             return;
         }

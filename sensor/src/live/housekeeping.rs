@@ -1,0 +1,160 @@
+//! What is done beside events while a kernel is watched: drops, silence, signals and time limits.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use falco_rules::priority::Priority;
+use falco_source::Stats;
+use serde_json::Map;
+
+use super::Watch;
+use super::drops::{DropMonitor, Found};
+use super::reload::{Loaded, Reloader};
+use super::silence::SilenceMonitor;
+use crate::config::{Config, LogLevel};
+use crate::event_loop::{Housekeeping, Moment, Tick};
+use crate::internal_alert::{InternalAlert, InternalFormatter, now_ns};
+use crate::log::Log;
+use crate::outputs::QueueHandle;
+use crate::signals::Requests;
+
+/// Event time between two looks at what is to be done, in nanoseconds.
+const PERIOD_NS: u64 = 10_000_000;
+
+/// Does it.
+pub struct Housekeeper {
+    requests: Requests,
+    queue: QueueHandle,
+    internal: InternalFormatter,
+    log: Log,
+    drops: DropMonitor,
+    silence: SilenceMonitor,
+    reloader: Reloader,
+    /// Ready to take over.
+    next: Option<Loaded>,
+    /// Rules saw the events until then.
+    latest: Option<u64>,
+    started: Instant,
+    /// How long to watch; zero is for ever.
+    duration: Duration,
+}
+
+impl Housekeeper {
+    /// Before the first event. `source` says whether it is eBPF, with its counters now.
+    pub fn new(
+        config: &Config,
+        requests: Requests,
+        (queue, internal, log): (QueueHandle, InternalFormatter, Log),
+        (is_ebpf, before): (bool, Stats),
+        reloader: Reloader,
+        duration: Duration,
+    ) -> Self {
+        let now = Instant::now();
+        Housekeeper {
+            requests,
+            queue,
+            internal,
+            log,
+            drops: DropMonitor::new(config, is_ebpf, before),
+            silence: SilenceMonitor::new(config.max_timeouts, now),
+            reloader,
+            next: None,
+            latest: None,
+            started: now,
+            duration,
+        }
+    }
+
+    /// What to print of lost events, and who takes over.
+    pub fn finish(self) -> (String, Option<Watch>) {
+        let seen_until = self.latest.unwrap_or(0);
+        let next = self.next.map(|(session, source)| Watch { session, source, seen_until });
+        (self.drops.summary(), next)
+    }
+
+    fn alert(&self, alert: &InternalAlert, ts: u64) -> Result<()> {
+        self.queue.push(&self.internal.line(alert, ts)).context("stdout").map(drop)
+    }
+
+    fn check_drops(&mut self, now: u64, stats: impl FnOnce() -> Stats) -> Result<()> {
+        match self.drops.check(now, stats) {
+            Found::Nothing => {}
+            Found::Limited => self.log.write(
+                LogLevel::Debug,
+                "Syscall event drop but token bucket depleted, skipping actions",
+            ),
+            Found::TooMany(actions, alert) => {
+                if actions.log {
+                    self.log.write(LogLevel::Debug, &alert.message);
+                }
+                if actions.alert {
+                    self.alert(&alert, now)?;
+                }
+                if actions.exit {
+                    self.log.write(LogLevel::Critical, &alert.message);
+                    self.log.write(LogLevel::Critical, "Exiting.");
+                    bail!("Drop manager internal error");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_reload(&mut self, now: Instant) -> Result<()> {
+        if self.requests.take_reload() {
+            self.reloader.request(now);
+        }
+        match self.reloader.poll(now) {
+            None => {}
+            Some(Ok(loaded)) => self.next = Some(loaded),
+            Some(Err(error)) => {
+                const RULE: &str = "Falco internal: hot restart failure";
+                let alert = InternalAlert {
+                    rule: RULE,
+                    priority: Priority::Critical,
+                    message: format!("{RULE}: {}", crate::message(&error)),
+                    fields: Map::new(),
+                };
+                self.alert(&alert, now_ns())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the next session can take over without missing anything: all that happened before it
+    /// began to watch was seen.
+    fn is_relieved(&self, moment: &Moment<'_>) -> bool {
+        self.next.as_ref().is_some_and(|(_, opened)| {
+            moment.idle || moment.latest.is_some_and(|latest| latest >= opened.since)
+        })
+    }
+}
+
+impl Housekeeping for Housekeeper {
+    fn tick(&mut self, moment: &mut Moment<'_>) -> Result<Tick> {
+        let now = Instant::now();
+        if moment.latest != self.latest {
+            self.latest = moment.latest;
+            self.silence.heard(now);
+        } else if moment.idle
+            && let Some(alert) = self.silence.nothing(now, moment.latest)
+        {
+            self.alert(&alert, now_ns())?;
+        }
+        // Drops that a silence follows are told in it.
+        if let Some(latest) = moment.latest {
+            let now = if moment.idle { now_ns().max(latest) } else { latest };
+            self.check_drops(now, || moment.source.stats())?;
+        }
+        if self.requests.take_reopen() {
+            self.log.info("SIGUSR1 received, reopening outputs...");
+            self.queue.reopen();
+        }
+        self.check_reload(now)?;
+        let is_over = !self.duration.is_zero() && now - self.started >= self.duration;
+        if is_over && moment.idle || self.is_relieved(moment) {
+            return Ok(Tick::End);
+        }
+        Ok(Tick::At(moment.latest.map_or(0, |latest| latest.saturating_add(PERIOD_NS))))
+    }
+}

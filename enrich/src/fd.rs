@@ -166,6 +166,14 @@ impl Fd {
         matches!(self.ty, FdType::Ipv4 | FdType::Ipv6)
     }
 
+    /// The port on which it listens (or to which it is bound), if it is such an IP socket.
+    pub(crate) fn listens_on(&self) -> Option<u16> {
+        match self.socket {
+            Socket::InetServer { local, .. } => Some(local.port),
+            _ => None,
+        }
+    }
+
     /// Whether it is known to be neither client nor server.
     pub fn has_no_role(&self) -> bool {
         !self.flags.intersects(FdFlags::ROLE_CLIENT | FdFlags::ROLE_SERVER)

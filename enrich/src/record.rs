@@ -56,6 +56,13 @@ pub struct ProcessFacts {
     pub gid: u32,
     /// Audit login uid; `u32::MAX` is none.
     pub loginuid: u32,
+    /// Real user id; `u32::MAX` is unknown. Only followed where events happen now
+    /// ([`crate::state::State::set_live`]), as are the next two.
+    pub ruid: u32,
+    /// Saved user id; `u32::MAX` is unknown.
+    pub suid: u32,
+    /// Secure bits (`SECBIT_*` of capabilities(7)), as far as prctl(2) told them.
+    pub securebits: u32,
     /// Controlling terminal's device number; 0 is none.
     pub tty: u32,
     /// Session id; −1 is unknown.
@@ -118,6 +125,9 @@ impl Default for ProcessFacts {
             uid: u32::MAX,
             gid: u32::MAX,
             loginuid: u32::MAX,
+            ruid: u32::MAX,
+            suid: u32::MAX,
+            securebits: 0,
             tty: 0,
             sid: -1,
             vpgid: -1,

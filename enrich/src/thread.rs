@@ -74,6 +74,8 @@ pub struct Thread {
     pub lastevent_fd: i64,
     /// Time of its latest event, nanoseconds since the epoch; 0 is none seen.
     pub lastevent_ts: u64,
+    /// When the host is to be asked about it (again), nanoseconds since the epoch.
+    pub(crate) ask_ts: u64,
     /// Live threads that name this one as parent. Changes of a thread with children change the
     /// lineage generation.
     pub nchildren: u32,
@@ -130,6 +132,7 @@ impl Thread {
             pfminor: 0,
             lastevent_fd: 0,
             lastevent_ts: 0,
+            ask_ts: u64::MAX,
             nchildren: 0,
             reaper_tid: -1,
             enter_code: None,

@@ -37,7 +37,7 @@ impl Parser<'_, '_> {
     /// The event of the thread that called clone.
     fn clone_caller(&mut self, child_tid: i64) {
         let tid = self.event.tid();
-        self.thread = self.state.find_or_placeholder(tid);
+        self.thread = self.state.find_or_placeholder(tid, self.event.ts());
         let (Some(mut caller), true) = (self.thread, child_tid != tid) else { return };
         let row = Row::of(self.event);
         let known = self.is_known(caller);
@@ -107,7 +107,7 @@ impl Parser<'_, '_> {
         let ids = Ids { tid, pid, ptid: row.i64(5).unwrap_or(-1), vtid, vpid };
         // A process takes after its parent, a thread after the main thread.
         let lookup = if is_thread { ids.pid } else { ids.ptid };
-        let Some(origin) = self.state.find_or_placeholder(lookup) else {
+        let Some(origin) = self.state.find_or_placeholder(lookup, self.event.ts()) else {
             self.thread = None;
             return;
         };

@@ -3,7 +3,7 @@
 
 use falco_event::EventCode;
 
-use super::Parser;
+use super::{Parser, caps};
 use crate::state::Slot;
 use crate::thread::flags;
 
@@ -11,20 +11,44 @@ use crate::thread::flags;
 const RLIMIT_NOFILE: u64 = 7;
 /// `PR_SET_CHILD_SUBREAPER`, `PR_GET_CHILD_SUBREAPER`.
 const CHILD_SUBREAPER: [u32; 2] = [36, 37];
+const PR_SET_KEEPCAPS: u32 = 8;
+const PR_SET_SECUREBITS: u32 = 28;
 /// All capabilities that are known (0 to 40).
 const ALL_CAPS: u64 = (1 << 41) - 1;
 
 impl Parser<'_, '_> {
     pub(super) fn set_uid(&mut self) {
+        if self.state.is_live() {
+            self.set_uid_now();
+            return;
+        }
         let param = if self.event.code() == EventCode::SYSCALL_SETUID_X { 1 } else { 2 };
         if let (Some(0), Some(uid)) = (self.res(), self.event.u32(param)) {
             self.update(|facts| facts.uid = uid);
         }
     }
 
+    /// As the kernel does it, for all ids that the call may set, and capabilities.
+    fn set_uid_now(&mut self) {
+        if self.res() != Some(0) {
+            return;
+        }
+        let code = self.event.code();
+        let [first, second, third] = [1, 2, 3].map(|at| self.event.u32(at).unwrap_or(u32::MAX));
+        self.update(|facts| match code {
+            EventCode::SYSCALL_SETUID_X => caps::setuid(facts, first),
+            EventCode::SYSCALL_SETREUID_X => caps::setreuid(facts, first, second),
+            _ => caps::setresuid(facts, first, second, third),
+        });
+    }
+
     pub(super) fn set_gid(&mut self) {
         let param = if self.event.code() == EventCode::SYSCALL_SETGID_X { 1 } else { 2 };
         if let (Some(0), Some(gid)) = (self.res(), self.event.u32(param)) {
+            // −1 leaves the id as it is. Falco takes it for the id.
+            if gid == u32::MAX && self.state.is_live() {
+                return;
+            }
             self.update(|facts| facts.gid = gid);
         }
     }
@@ -52,6 +76,9 @@ impl Parser<'_, '_> {
         let param = if self.event.code() == EventCode::SYSCALL_UNSHARE_X { 1 } else { 2 };
         if self.u32(param) & flags::CLONE_NEWUSER != 0 {
             self.set_caps(ALL_CAPS, ALL_CAPS, ALL_CAPS);
+            if self.state.is_live() {
+                self.update(|facts| facts.securebits = 0);
+            }
         }
     }
 
@@ -64,10 +91,23 @@ impl Parser<'_, '_> {
     }
 
     pub(super) fn prctl(&mut self) {
-        if self.failed() || !CHILD_SUBREAPER.contains(&self.u32(1)) {
+        if self.failed() {
             return;
         }
-        let on = self.event.i64(3).unwrap_or(0) != 0;
+        let (option, arg) = (self.u32(1), self.event.i64(3).unwrap_or(0));
+        let on = arg != 0;
+        match option {
+            PR_SET_KEEPCAPS if self.state.is_live() => {
+                self.update(|facts| caps::keep_caps(facts, on));
+            }
+            PR_SET_SECUREBITS if self.state.is_live() => {
+                self.update(|facts| facts.securebits = arg as u32);
+            }
+            _ => {}
+        }
+        if !CHILD_SUBREAPER.contains(&option) {
+            return;
+        }
         let group = self.thread.and_then(|slot| self.state.threads.group_of_mut(slot));
         if let Some(group) = group {
             group.reaper = on;
@@ -88,7 +128,7 @@ impl Parser<'_, '_> {
         }
         let Some(tid) = self.event.i64(5) else { return };
         let tid = if tid == 0 { self.event.tid() } else { tid };
-        let Some(slot) = self.state.find_or_placeholder(tid) else { return };
+        let Some(slot) = self.state.find_or_placeholder(tid, self.event.ts()) else { return };
         if self.state.threads.get(slot).is_some_and(|t| !t.is_placeholder()) {
             self.set_fdlimit(slot, self.event.i64(1));
         }

@@ -4,7 +4,7 @@ use falco_event::{EventCode, RawEvent};
 
 use super::path::concatenate_paths;
 use super::row::{Row, cgroups, exepath, list};
-use super::{NA, Parser, text};
+use super::{NA, Parser, caps, text};
 use crate::container::container_id;
 use crate::record::{Bytes, ProcessFacts, bytes_like};
 use crate::thread::{Thread, flags};
@@ -57,8 +57,11 @@ impl<'e> Parser<'_, 'e> {
 
     /// Publishes what the event says of the new program.
     fn replace_image(&mut self, row: &Row<'_>, path: Option<Bytes>) {
-        let ts = self.event.ts();
+        let (ts, is_live) = (self.event.ts(), self.state.is_live());
         self.update(|facts| {
+            if is_live {
+                caps::exec(facts, row.u32(26).unwrap_or(facts.uid));
+            }
             facts.exe = bytes_like(row.text(1), &facts.exe);
             facts.comm = bytes_like(row.comm(), &facts.comm);
             facts.args = list(row.get(2), &facts.args);

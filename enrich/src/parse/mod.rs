@@ -4,6 +4,7 @@
 //! Parameters come from outside: one that is missing, empty or of a wrong width is taken as
 //! unknown, never as a reason to stop.
 
+mod caps;
 mod clone;
 mod container;
 mod creds;
@@ -67,7 +68,7 @@ impl<'s, 'e> Parser<'s, 'e> {
         self.thread = match self.plan.finds {
             Finds::Nothing => return,
             Finds::Existing => self.state.find_thread(tid),
-            Finds::OrPlaceholder => self.state.find_or_placeholder(tid),
+            Finds::OrPlaceholder => self.state.find_or_placeholder(tid, self.event.ts()),
         };
         if self.plan.is_switch {
             return;

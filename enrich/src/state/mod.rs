@@ -10,17 +10,27 @@
 //! * `replay`: what Falco changes in the snapshot of a capture.
 //! * `meter`: how many bytes the tables hold.
 //! * `exited`: ids of threads that have just gone; `stats`: counters.
+//!
+//! What only live sources need: `host` asks about threads that no table knows, `purge` removes
+//! those whose exit was lost, `accounts` follows the files of users and groups. And for
+//! recordings, `dump` tells everything that the tables know as a snapshot.
 
+mod accounts;
+mod dump;
 mod exited;
+mod host;
 pub(crate) mod interfaces;
 mod lookup;
 pub(crate) mod meter;
+mod purge;
 mod replay;
 mod restore;
 mod stats;
 #[cfg(test)]
 mod tests;
 pub(crate) mod threads;
+
+use std::collections::HashSet;
 
 use falco_event::RawEvent;
 use falco_event::raw::DUMP_STATE_ONLY;
@@ -35,6 +45,7 @@ use crate::users::{Accounts, Users};
 use meter::Meter;
 
 pub use lookup::{Ancestors, LeaderOf};
+pub use purge::Purging;
 pub use replay::as_falco_replays;
 pub use stats::StateStats;
 pub use threads::Slot;
@@ -113,6 +124,14 @@ pub struct State {
     /// Thread and number of the fd whose close was the latest event.
     pub(crate) pending_close: Option<(i64, i64)>,
     exited: exited::Exited,
+    /// Events happen now: what Falco gets wrong in replay, and must be kept there, is put right.
+    is_live: bool,
+    /// Whom to ask about unknown threads.
+    host: Option<Box<host::Host>>,
+    purge: purge::Purge,
+    accounts: Option<Box<accounts::Watch>>,
+    /// Ports on which processes listened when they were read from a snapshot or looked up.
+    server_ports: HashSet<u16>,
     /// Room for making paths.
     pub(crate) scratch: Vec<u8>,
 }
@@ -140,6 +159,11 @@ impl State {
             pending_exit: None,
             pending_close: None,
             exited: exited::Exited::default(),
+            is_live: false,
+            host: None,
+            purge: purge::Purge::default(),
+            accounts: None,
+            server_ports: HashSet::new(),
             scratch: Vec::new(),
         }
     }
@@ -177,7 +201,7 @@ impl State {
     pub fn set_accounts(&mut self, container_id: &[u8], accounts: &Accounts) -> bool {
         let news = self.users.replace(container_id, accounts);
         if news {
-            self.threads.touch_all();
+            self.threads.touch_container(container_id);
         }
         news
     }
@@ -242,9 +266,28 @@ impl State {
         self.threads.touch_all();
     }
 
-    /// Says that the stream is live: user and group events at its start are events like others.
+    /// Says that user and group events at the start of the stream are events like others. Where
+    /// [events happen now](State::set_live), they always are.
     pub fn end_preamble(&mut self) {
         self.in_preamble = false;
+    }
+
+    /// Says whether events happen now, on a machine that can be asked, or are replayed. To be said
+    /// before [`State::restore`].
+    ///
+    /// What Falco's tables get wrong is kept in replay, since alerts must be the same there.
+    /// Where events happen now it is put right: capabilities and ids follow setuid(2) and its kin,
+    /// a birth and an exit are believed in whatever order they come, and a snapshot of threads is
+    /// not followed by a preamble of events.
+    pub fn set_live(&mut self, live: bool) {
+        self.is_live = live;
+        self.in_preamble &= !live;
+    }
+
+    /// Whether events happen now ([`State::set_live`]).
+    #[inline]
+    pub fn is_live(&self) -> bool {
+        self.is_live
     }
 
     // What parsers need.
@@ -310,20 +353,29 @@ impl State {
         slot
     }
 
-    /// The thread with this id; an unknown one gets an entry if there is room.
+    /// The thread with this id. For an unknown one the host is asked, if there is one to ask; if
+    /// nothing is known there either, it gets an entry if there is room. `ts` is the time of the
+    /// event that names it.
     #[inline]
-    pub(crate) fn find_or_placeholder(&mut self, tid: i64) -> Option<Slot> {
-        self.find_thread(tid).or_else(|| {
-            if self.threads.len() >= self.limits.max_threads {
-                return None;
-            }
-            let thread = Thread::placeholder(tid);
-            if !self.has_room(thread.bytes()) {
-                return None;
-            }
-            self.stats.n_added_threads += 1;
-            Some(self.threads.insert(thread))
-        })
+    pub(crate) fn find_or_placeholder(&mut self, tid: i64, ts: u64) -> Option<Slot> {
+        match self.find_thread(tid) {
+            Some(slot) if self.host.is_none() || !self.is_to_ask(slot, ts) => Some(slot),
+            _ if self.host.is_some() => self.ask_about(tid, ts),
+            _ => self.insert_placeholder(tid),
+        }
+    }
+
+    /// Gives an unknown thread an entry, if there is room.
+    fn insert_placeholder(&mut self, tid: i64) -> Option<Slot> {
+        if self.threads.len() >= self.limits.max_threads {
+            return None;
+        }
+        let thread = Thread::placeholder(tid);
+        if !self.has_room(thread.bytes()) {
+            return None;
+        }
+        self.stats.n_added_threads += 1;
+        Some(self.threads.insert(thread))
     }
 
     /// Puts a thread into the table and joins it to its process and parent, if there is room.
@@ -351,7 +403,8 @@ impl State {
     }
 
     pub(crate) fn has_recently_exited(&self, tid: i64, ptid: i64, ts: u64) -> bool {
-        self.exited.contains(tid, ptid, ts)
+        // The exit of a thread that was never known is remembered without a parent.
+        self.exited.contains(tid, ptid, ts) || (self.is_live && self.exited.contains(tid, -1, ts))
     }
 
     /// The thread in whose table an fd of a thread is, if the fd is known.

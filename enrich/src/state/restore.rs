@@ -1,6 +1,5 @@
 //! Filling the tables from a snapshot.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 use falco_event::net::Endpoint;
@@ -8,7 +7,7 @@ use falco_source::Snapshot;
 use falco_source::snapshot::{self, FdKind, L4Proto};
 
 use super::interfaces::complete_ends;
-use super::{Limits, State, threads::Threads};
+use super::{Limits, Slot, State, threads::Threads};
 use crate::container::{Containers, container_id_of};
 use crate::fd::{Fd, FdFlags, FdType, Socket};
 use crate::parse::fs::directory;
@@ -30,7 +29,9 @@ impl State {
         self.pending_exit = None;
         self.pending_close = None;
         self.first_event_ts = None;
-        self.in_preamble = true;
+        self.in_preamble = !self.is_live;
+        self.server_ports.clear();
+        self.purge.restart();
         self.machine = snapshot.machine.clone().unwrap_or_default();
         self.interfaces = snapshot.interfaces.clone();
         for user in &snapshot.users {
@@ -41,30 +42,43 @@ impl State {
             self.users.add_group(b"", group.gid, &group.name);
         }
         for thread in &snapshot.threads {
-            if self.threads.len() >= self.limits.max_threads {
-                self.stats.n_drops_full_threadtable += 1;
-                continue;
-            }
-            let thread = restored(thread);
-            if !self.meter.has_room(thread.bytes()) {
-                self.stats.n_drops_full_memory += 1;
-                continue;
-            }
-            self.threads.insert(thread);
-            self.stats.n_added_threads += 1;
+            self.insert_restored(thread);
         }
         // Parents may stand behind their children.
         let slots: Vec<_> = self.threads.slots().collect();
-        for slot in slots {
+        for &slot in &slots {
             self.threads.link(slot);
         }
         for (tid, fds) in &snapshot.fds {
             self.restore_fds(*tid, fds);
         }
-        self.orient_sockets();
+        for &slot in &slots {
+            self.note_server_ports(slot);
+        }
+        for slot in slots {
+            self.orient_sockets(slot, |_| true);
+        }
     }
 
-    fn restore_fds(&mut self, tid: i64, fds: &[snapshot::Fd]) {
+    /// Puts a thread into the table if there is room; it is not yet linked to its process and
+    /// parent.
+    pub(super) fn insert_restored(&mut self, thread: &snapshot::Thread) -> Option<Slot> {
+        let is_further = self.threads.find(thread.tid).is_none();
+        if is_further && self.threads.len() >= self.limits.max_threads {
+            self.stats.n_drops_full_threadtable += 1;
+            return None;
+        }
+        let thread = restored(thread);
+        if !self.has_room(thread.bytes()) {
+            return None;
+        }
+        self.last = None;
+        self.stats.n_added_threads += 1;
+        Some(self.threads.insert(thread))
+    }
+
+    /// Puts fds into a thread's table, as far as there is room.
+    pub(super) fn restore_fds(&mut self, tid: i64, fds: &[snapshot::Fd]) {
         let Limits { max_fds, .. } = self.limits;
         let Some(slot) = self.threads.find(tid) else { return };
         for entry in fds {
@@ -87,35 +101,29 @@ impl State {
         }
     }
 
-    /// The kernel lists connections from the view of their process; rules want the client first.
-    /// A connection is a server's if its own port is one on which some process listens.
-    fn orient_sockets(&mut self) {
-        let listens = |fd: &Fd| match fd.socket {
-            Socket::InetServer { local, .. } => Some(local.port),
-            _ => None,
-        };
-        let ports: HashSet<u16> = self
-            .threads
-            .iter()
-            .flat_map(|t| t.fds.iter())
-            .filter_map(|(_, fd)| listens(fd))
-            .collect();
-        let slots: Vec<_> = self.threads.slots().collect();
-        for thread in slots {
-            let Some(thread) = self.threads.get_mut(thread) else { continue };
-            let v4 = |fd: &Fd| fd.ty == FdType::Ipv4;
-            let nums: Vec<i64> =
-                thread.fds.iter().filter(|(_, fd)| v4(fd)).map(|(num, _)| num).collect();
-            for num in nums {
-                let Some(fd) = thread.fds.get_mut(num) else { continue };
-                let Socket::Inet { src, dst, proto } = fd.socket else { continue };
-                if ports.contains(&src.port) {
-                    fd.socket = Socket::Inet { src: dst, dst: src, proto };
-                    fd.name = pair(dst, src);
-                    fd.flags |= FdFlags::ROLE_SERVER;
-                } else {
-                    fd.flags |= FdFlags::ROLE_CLIENT;
-                }
+    /// Notes the ports on which a thread's process listens.
+    pub(super) fn note_server_ports(&mut self, thread: Slot) {
+        let Some(thread) = self.threads.get(thread) else { return };
+        self.server_ports.extend(thread.fds.iter().filter_map(|(_, fd)| fd.listens_on()));
+    }
+
+    /// Turns round connections of a thread that have just been restored, where that is due: the
+    /// kernel lists them from the view of their process, rules want the client first. A connection
+    /// is a server's if its own port is one on which some process listens.
+    pub(super) fn orient_sockets(&mut self, thread: Slot, which: impl Fn(i64) -> bool) {
+        let Some(thread) = self.threads.get_mut(thread) else { return };
+        let wanted = |num: i64, fd: &Fd| fd.ty == FdType::Ipv4 && which(num);
+        let nums: Vec<i64> =
+            thread.fds.iter().filter(|(num, fd)| wanted(*num, fd)).map(|(num, _)| num).collect();
+        for num in nums {
+            let Some(fd) = thread.fds.get_mut(num) else { continue };
+            let Socket::Inet { src, dst, proto } = fd.socket else { continue };
+            if self.server_ports.contains(&src.port) {
+                fd.socket = Socket::Inet { src: dst, dst: src, proto };
+                fd.name = pair(dst, src);
+                fd.flags |= FdFlags::ROLE_SERVER;
+            } else {
+                fd.flags |= FdFlags::ROLE_CLIENT;
             }
         }
     }
@@ -131,6 +139,7 @@ fn restored(from: &snapshot::Thread) -> Thread {
         (empty(), empty())
     };
     let cgroups = cgroups(&from.cgroups, &none).unwrap_or_else(empty);
+    let (ruid, suid) = from.ruid_suid.unwrap_or((u32::MAX, u32::MAX));
     let facts = ProcessFacts {
         comm: bytes(&from.comm),
         exe: bytes(&from.exe),
@@ -162,6 +171,15 @@ fn restored(from: &snapshot::Thread) -> Thread {
         exe_upper_layer: from.exe_upper_layer,
         exe_lower_layer: from.exe_lower_layer,
         exe_from_memfd: from.exe_from_memfd,
+        clone_ts: from.clone_ts,
+        exe_ino_ctime_duration_clone_ts: since(from.exe_ino_ctime, from.clone_ts),
+        exe_ino_ctime_duration_pidns_start: if from.clone_ts == 0 {
+            0
+        } else {
+            since(from.pidns_init_start_ts, from.exe_ino_ctime)
+        },
+        ruid,
+        suid,
         ..ProcessFacts::default()
     };
     let mut thread = Thread::new(from.tid, from.pid, facts);
@@ -173,6 +191,12 @@ fn restored(from: &snapshot::Thread) -> Thread {
     thread.pfmajor = from.pfmajor;
     thread.pfminor = from.pfminor;
     thread
+}
+
+/// Nanoseconds from one point in time to a later one; 0 if one of them is unknown. Captures, which
+/// do not tell when a thread began, tell no durations either.
+fn since(from: u64, to: u64) -> u64 {
+    if from == 0 || to == 0 { 0 } else { to.saturating_sub(from) }
 }
 
 fn restored_fd(from: &snapshot::Fd) -> Option<Fd> {

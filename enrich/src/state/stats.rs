@@ -33,4 +33,14 @@ pub struct StateStats {
     pub n_evicted_threads: u64,
     /// Records that lost their long texts because the tables held too many bytes.
     pub n_cut_records: u64,
+    /// Threads and fds that the host was asked about and told of.
+    pub n_host_lookups_found: u64,
+    /// Threads and fds that the host was asked about in vain.
+    pub n_host_lookups_failed: u64,
+    /// Threads and fds that the host was not asked about, since it had been asked too much of late.
+    pub n_host_lookups_refused: u64,
+    /// Time that all this took, in nanoseconds.
+    pub host_lookup_ns: u64,
+    /// Threads removed though no event told of their exit: it was lost.
+    pub n_purged_threads: u64,
 }

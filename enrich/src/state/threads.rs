@@ -16,6 +16,13 @@ use crate::thread::{Links, Thread, flags};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(u32);
 
+impl Slot {
+    /// Place number `at`, which need not be taken.
+    pub(crate) fn at(at: u32) -> Self {
+        Slot(at)
+    }
+}
+
 /// A group's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GroupSlot(u32);
@@ -198,6 +205,16 @@ impl Threads {
     pub(crate) fn touch_all(&mut self) {
         for at in 0..self.slots.len() {
             self.touch(Slot(at as u32));
+        }
+        self.bump_lineage();
+    }
+
+    /// Kills the verdicts over all threads of a container (empty id: the host).
+    pub(crate) fn touch_container(&mut self, id: &[u8]) {
+        for at in 0..self.room() {
+            if self.get(Slot(at)).is_some_and(|thread| *thread.record.container_id == *id) {
+                self.touch(Slot(at));
+            }
         }
         self.bump_lineage();
     }
@@ -519,9 +536,8 @@ impl Threads {
     }
 
     /// How many slots there are, used or not.
-    #[cfg(test)]
-    pub(crate) fn room(&self) -> usize {
-        self.slots.len()
+    pub(crate) fn room(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     /// Checks the invariants that the module's comment names.

@@ -1,4 +1,8 @@
 //! [`Users`]: users and groups of the host and of containers, from snapshots, events and files.
+//!
+//! * `reader`: a thread that reads the files.
+
+pub(crate) mod reader;
 
 use hashbrown::HashMap;
 

@@ -6,7 +6,7 @@ use super::{Clone, Exec, World};
 use crate::state::{Limits, State};
 
 /// How many slots there are, used or not.
-fn room(state: &State) -> usize {
+fn room(state: &State) -> u32 {
     state.threads.room()
 }
 

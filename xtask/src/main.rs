@@ -35,8 +35,8 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "run",
-        args: "[-- FALCO ARGUMENTS]",
-        about: "replay the demo capture; with arguments, run the release binary with them",
+        args: "[--demo] [-- FALCO ARGUMENTS]",
+        about: "watch this machine with the default rules, or replay the demo capture",
         run: run::run,
     },
     Command {
@@ -74,8 +74,9 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        args: "replay [CAPTURE] [--rules FILE]... | rules | churn [PROCESSES] | evaluate",
-        about: "speed, instructions and memory against Falco's; tables under churn; conditions",
+        args: "replay [CAPTURE] [--rules FILE]... | rules | live [open=N]... [--json FILE] | \
+               churn [PROCESSES] | evaluate",
+        about: "speed, cost and memory against Falco's; tables under churn; conditions",
         run: measure::bench,
     },
     Command {

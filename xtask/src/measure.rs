@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::packages::{self, VALGRIND};
+use crate::packages::{self, BUILD, VALGRIND};
 use crate::{Result, process, run};
 
 /// `measure conformance`, of the release binary; everything when `args` name nothing.
@@ -19,14 +19,22 @@ pub fn bench(args: &[String]) -> Result {
     if let Some((what, rest)) = args.split_first()
         && let Some((_, package, bench)) = BENCHES.iter().find(|(name, ..)| name == what)
     {
+        packages::ensure(&BUILD)?;
         let mut cargo = process::cargo(&["bench", "--locked", "--package", package]);
         return process::run(cargo.args(["--bench", bench, "--"]).args(rest));
     }
-    packages::ensure(&[VALGRIND])?;
+    match args.first().map(String::as_str) {
+        Some("replay") => packages::ensure(&[VALGRIND])?,
+        Some("live") if !packages::is_root() => {
+            return Err("bench live needs root: the sensor watches the kernel".into());
+        }
+        _ => {}
+    }
     measure("bench", args)
 }
 
 fn measure(what: &str, args: &[String]) -> Result {
+    packages::ensure(&BUILD)?;
     let build = ["build", "--locked", "--release", "--package", "falco", "--package", "measure"];
     process::run(&mut process::cargo(&build))?;
     let mut measure = Command::new(run::built("measure")?);

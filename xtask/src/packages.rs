@@ -23,6 +23,20 @@ pub struct Need {
 pub const CXX: Need =
     Need { program: "c++", packages: &["g++"], purpose: "to build libFuzzer for the fuzz targets" };
 
+/// Compiles the eBPF probe: what builds the workspace needs it.
+pub const CLANG: Need =
+    Need { program: "clang", packages: &["clang"], purpose: "to compile the eBPF probe" };
+
+/// Leaves debug information out of the probe.
+pub const STRIP: Need = Need {
+    program: "llvm-strip",
+    packages: &["llvm"],
+    purpose: "to keep the eBPF probe small in the binary",
+};
+
+/// What cargo needs to build the workspace.
+pub const BUILD: [Need; 2] = [CLANG, STRIP];
+
 /// Counts instructions.
 pub const VALGRIND: Need =
     Need { program: "valgrind", packages: &["valgrind"], purpose: "to count instructions" };

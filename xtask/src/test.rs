@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::packages::{self, CXX};
+use crate::packages::{self, BUILD, CLANG, CXX, STRIP};
 use crate::process::{self, WORKSPACES};
 use crate::{Result, deny, fuzz, measure};
 
@@ -28,7 +28,7 @@ const STEPS: &[Step] = &[
 
 /// Runs all steps; stops at the first that fails.
 pub fn all(_: &[String]) -> Result {
-    packages::ensure(&[CXX])?;
+    packages::ensure(&[CXX, CLANG, STRIP])?;
     let start = Instant::now();
     let mut times: Vec<(&str, Duration)> = Vec::new();
     for (n, step) in STEPS.iter().enumerate() {
@@ -62,7 +62,7 @@ pub fn fmt(_: &[String]) -> Result {
 
 /// No lint warns, in all targets.
 pub fn clippy(_: &[String]) -> Result {
-    packages::ensure(&[CXX])?;
+    packages::ensure(&[CXX, CLANG, STRIP])?;
     for workspace in WORKSPACES {
         let mut clippy = process::cargo(&["clippy", "--workspace", "--all-targets"]);
         process::run(clippy.args(workspace).args(["--", "-D", "warnings"]))?;
@@ -72,12 +72,14 @@ pub fn clippy(_: &[String]) -> Result {
 
 /// The API documentation builds without a warning.
 pub fn doc(_: &[String]) -> Result {
+    packages::ensure(&BUILD)?;
     let mut doc = process::cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
     process::run(doc.arg("--document-private-items").env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Unit and integration tests; the sum of all test programs is the last line.
 pub fn unit(args: &[String]) -> Result {
+    packages::ensure(&BUILD)?;
     let mut command = process::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
     command.args(args).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|e| process::refused(&command, &e))?;

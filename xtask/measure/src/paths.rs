@@ -31,8 +31,13 @@ pub fn official_rules(shared: &Path, all: bool) -> Vec<PathBuf> {
 
 /// The `falco` binary that was built together with this program.
 pub fn falco() -> Result<PathBuf> {
+    built("falco")
+}
+
+/// A program that was built together with this one.
+pub fn built(program: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program's own path")?;
-    let path = own.with_file_name("falco");
+    let path = own.with_file_name(program);
     anyhow::ensure!(path.is_file(), "{} is not built; use `cargo xtask`", path.display());
     Ok(path)
 }

@@ -2,21 +2,27 @@
 //!
 //! * [`replay`]: events per second, instructions per event, peak memory and where the time goes.
 //! * [`rules`]: the time to compile the official rule files.
+//! * [`live`]: what the sensor costs a machine at work, and how fast it starts.
 //! * [`process`]: running a command and what it used; [`callgrind`]: counting its instructions.
 
 mod callgrind;
+mod live;
 mod process;
 mod replay;
 mod rules;
 
-use anyhow::{Result, bail};
+use std::fs;
+use std::path::PathBuf;
 
-/// Runs `replay [CAPTURE] [--rules FILE]...` or `rules`.
+use anyhow::{Context, Result, bail};
+
+/// Runs `replay`, `rules` or `live`, each with its own arguments.
 pub fn run(args: &[String]) -> Result<()> {
     match args.split_first() {
         Some((what, rest)) if what == "replay" => replay::run(rest),
         Some((what, _)) if what == "rules" => rules::run(),
-        _ => bail!("bench replay [CAPTURE] [--rules FILE]..., or bench rules"),
+        Some((what, rest)) if what == "live" => live::run(rest),
+        _ => bail!("bench replay [CAPTURE] [--rules FILE]..., bench rules, or bench live"),
     }
 }
 
@@ -24,4 +30,22 @@ pub fn run(args: &[String]) -> Result<()> {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// A folder that goes away with this value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(path: PathBuf) -> Result<Self> {
+        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(e) = fs::remove_dir_all(&self.0) {
+            eprintln!("cannot remove {}: {e}", self.0.display());
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{callgrind, median, process};
+use super::{Scratch, callgrind, median, process};
 use crate::paths;
 
 /// Runs per figure; the median counts.
@@ -125,24 +125,6 @@ fn options(args: &[String]) -> (Option<PathBuf>, Vec<PathBuf>) {
         }
     }
     (capture, rules)
-}
-
-/// A folder that goes away with this value.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(path: PathBuf) -> Result<Self> {
-        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Scratch(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(e) = fs::remove_dir_all(&self.0) {
-            eprintln!("cannot remove {}: {e}", self.0.display());
-        }
-    }
 }
 
 fn unpack(from: &Path, to: &Path) -> Result<()> {

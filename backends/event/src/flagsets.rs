@@ -13,6 +13,9 @@ macro_rules! flag_sets {
             pub static $set: &[NamedValue] =
                 &[$(NamedValue { name: stringify!($name), value: $value }),*];
         )*
+
+        /// All sets by name.
+        pub static SETS: &[(&str, &[NamedValue])] = &[$((stringify!($set), $set)),*];
     };
 }
 

@@ -13,7 +13,7 @@
 
 pub mod encode;
 pub mod flagsets;
-mod native;
+pub mod native;
 pub mod net;
 pub mod predicate;
 pub mod raw;

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System calls: where their numbers, arguments and results are, for 64-bit and 32-bit callers.
+ *
+ * The same program text serves two ways of attaching. As a tail call of the dispatcher at the tracepoint
+ * sys_exit it gets (regs, result); at the end of `__x64_sys_NAME` (PER_SYSCALL) it gets its argument,
+ * which is also `regs`, and its result. The event is written once:
+ *
+ *   EXIT(close)
+ *   {
+ *           struct event event;
+ *           if (!begin_fixed(&event, SYSCALL_CLOSE_X, 16))
+ *                   return 0;
+ *           put_s64(&event, call->ret);
+ *           put_s64(&event, arg_s32(call, 0));
+ *           return send(&event);
+ *   }
+ */
+#pragma once
+
+#include "event.h"
+#include "kernel/task.h"
+
+/* The context of all programs about system calls. At sys_enter, `ret` is the number. */
+struct call_context {
+	const struct pt_regs *regs;
+	s64 ret;
+};
+
+struct call {
+	const struct pt_regs *regs;
+	/* What it returned; unset on entry. */
+	s64 ret;
+	/* Whether it came in through a 32-bit entry. */
+	bool compat;
+};
+
+INLINE bool in_compat_call(void)
+{
+	return READ(current_task(), thread_info.status) & TS_COMPAT;
+}
+
+/* The number of socketcall(2), which only 32-bit callers have: one call for all that is about sockets,
+ * with the arguments in memory. */
+#define COMPAT_NR_SOCKETCALL 102
+
+/* What socketcall(2) does by its first argument (include/uapi/linux/net.h), as 64-bit numbers. */
+INLINE u32 nr_of_socketcall(u32 call)
+{
+	static const u16 numbers[] = {
+		SYSCALLS, /* there is no 0 */
+		41, 49, 42, 50, 43,   /* socket, bind, connect, listen, accept */
+		51, 52, 53, 44, 45,   /* getsockname, getpeername, socketpair, send, recv */
+		44, 45, 48, 54, 55,   /* sendto, recvfrom, shutdown, setsockopt, getsockopt */
+		46, 47, 288, 299, 307 /* sendmsg, recvmsg, accept4, recvmmsg, sendmmsg */
+	};
+	return call < sizeof(numbers) / sizeof(numbers[0]) ? numbers[call] : SYSCALLS;
+}
+
+NOINLINE u64 compat_arg(const struct pt_regs *regs, u32 n)
+{
+	if (regs->orig_ax == COMPAT_NR_SOCKETCALL) {
+		u32 value = 0;
+		bpf_probe_read_user(&value, sizeof(value), (const void *)(u64)(u32)regs->cx + 4 * n);
+		return value;
+	}
+	switch (n) {
+	case 0:
+		return (u32)regs->bx;
+	case 1:
+		return (u32)regs->cx;
+	case 2:
+		return (u32)regs->dx;
+	case 3:
+		return (u32)regs->si;
+	case 4:
+		return (u32)regs->di;
+	default:
+		return (u32)regs->bp;
+	}
+}
+
+/* 64-bit numbers of the calls that the probe itself asks about. */
+#define NR_CLONE 56
+#define NR_FORK 57
+#define NR_VFORK 58
+#define NR_EXECVE 59
+#define NR_EXECVEAT 322
+#define NR_CLONE3 435
+
+/* The number that a 64-bit caller would have used for this call; SYSCALLS if there is none. */
+INLINE u32 native_nr(const struct pt_regs *regs, bool compat)
+{
+	u32 nr = regs->orig_ax;
+	if (nr >= SYSCALLS)
+		return SYSCALLS;
+	if (likely(!compat))
+		return nr;
+	/* A 64-bit program that became a 32-bit one comes out of the call that it went in by. */
+	if (nr == NR_EXECVE || nr == NR_EXECVEAT)
+		return nr;
+	if (nr == COMPAT_NR_SOCKETCALL)
+		return nr_of_socketcall(regs->bx);
+	u32 native = native_numbers[nr];
+	return native < SYSCALLS ? native : SYSCALLS;
+}
+
+/* Argument `n`, from 0, as the register has it. `n` is a constant. */
+INLINE u64 arg(const struct call *call, u32 n)
+{
+	if (unlikely(call->compat))
+		return compat_arg(call->regs, n);
+	switch (n) {
+	case 0:
+		return call->regs->di;
+	case 1:
+		return call->regs->si;
+	case 2:
+		return call->regs->dx;
+	case 3:
+		return call->regs->r10;
+	case 4:
+		return call->regs->r8;
+	default:
+		return call->regs->r9;
+	}
+}
+
+INLINE u32 arg_u32(const struct call *call, u32 n)
+{
+	return (u32)arg(call, n);
+}
+
+/* An argument of type int: fds, pids, commands. */
+INLINE s32 arg_s32(const struct call *call, u32 n)
+{
+	return (s32)arg(call, n);
+}
+
+/* The directory fd of the *at calls: the kernel's AT_FDCWD, which is -100, is the same in events. */
+INLINE s64 arg_dirfd(const struct call *call, u32 n)
+{
+	return arg_s32(call, n);
+}
+
+/* The call that the current task is in, at tracepoints that do not tell. Its registers are at the top of
+ * the kernel stack; kernels before 5.15 have no helper that says so. */
+INLINE struct call call_of_current(void)
+{
+	const struct pt_regs *regs;
+	if (HAS_ENUM(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		regs = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	else
+		regs = (const struct pt_regs *)(READ(current_task(), stack) + THREAD_SIZE) - 1;
+	return (struct call){regs, 0, in_compat_call()};
+}
+
+#ifdef PER_SYSCALL
+/* No dispatcher has looked before. */
+INLINE bool is_dropped(s64 ret)
+{
+	struct settings *settings = settings_get();
+	return settings && settings->drop_failed_exit && ret < 0;
+}
+#define EXIT_SECTION(name) "fexit/" #name
+#define ENTER_SECTION(name) "fentry/" #name
+#else
+INLINE bool is_dropped(s64 ret)
+{
+	return false;
+}
+#define EXIT_SECTION(name) "tp_btf/sys_exit"
+#define ENTER_SECTION(name) "tp_btf/sys_enter"
+#endif
+
+/* Defines the program NAME_exit. */
+#define EXIT(name)                                                                                      \
+	INLINE int name##_exit_event(const struct call *call);                                          \
+	SEC(EXIT_SECTION(name)) int name##_exit(struct call_context *context)                           \
+	{                                                                                               \
+		struct call call = {context->regs, context->ret, in_compat_call()};                     \
+		return is_dropped(call.ret) ? 0 : name##_exit_event(&call);                             \
+	}                                                                                               \
+	INLINE int name##_exit_event(const struct call *call)
+
+/* Defines the program NAME_enter. */
+#define ENTER(name)                                                                                     \
+	INLINE int name##_enter_event(const struct call *call);                                         \
+	SEC(ENTER_SECTION(name)) int name##_enter(struct call_context *context)                         \
+	{                                                                                               \
+		struct call call = {context->regs, 0, in_compat_call()};                                \
+		return name##_enter_event(&call);                                                       \
+	}                                                                                               \
+	INLINE int name##_enter_event(const struct call *call)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Open files: from an fd of the current process to the inode, and what events tell of it.
+ */
+#pragma once
+
+#include "../event.h"
+#include "../kernel/fs.h"
+#include "flags.h"
+
+/* The file that is open as `fd` in the current process, or NULL. */
+INLINE struct file *file_of_fd(s64 fd)
+{
+	struct fdtable *fdt = READ(current_task(), files, fdt);
+	if (fd < 0 || fd >= READ(fdt, max_fds))
+		return NULL;
+	struct file **files = READ(fdt, fd);
+	return files ? READ_AT(files, fd) : NULL;
+}
+
+/* A device number as user space has it (new_encode_dev of include/linux/kdev_t.h). */
+INLINE u32 encode_dev(u32 dev)
+{
+	u32 major = dev >> 20, minor = dev & 0xfffff;
+	return (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12);
+}
+
+enum overlay_layer { NOT_OVERLAY, UPPER_LAYER, LOWER_LAYER };
+
+/* Which layer of an overlay a file comes from. The dentry of the upper file, if there is one, follows the
+ * VFS inode in overlayfs' own inode (fs/overlayfs/ovl_entry.h, struct ovl_inode). */
+INLINE enum overlay_layer overlay_layer_of(struct file *file)
+{
+	struct dentry *dentry = READ(file, f_path.dentry);
+	if (READ(dentry, d_sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+		return NOT_OVERLAY;
+	struct inode *inode = READ(dentry, d_inode);
+	struct dentry *upper = NULL;
+	bpf_probe_read_kernel(&upper, sizeof(upper), (u8 *)inode + KERNEL_SIZE(struct inode));
+	return upper && READ(upper, d_inode, i_ino) ? UPPER_LAYER : LOWER_LAYER;
+}
+
+/* What events tell of a file that was just opened. */
+struct opened {
+	u32 dev;
+	u64 ino;
+	enum overlay_layer layer;
+	bool created;
+};
+
+/* Of the file behind `fd`; all zero if there is none. */
+INLINE struct opened opened_of_fd(s64 fd)
+{
+	struct opened opened = {};
+	struct file *file = file_of_fd(fd);
+	if (file) {
+		struct inode *inode = READ(file, f_inode);
+		opened.dev = encode_dev(READ(inode, i_sb, s_dev));
+		opened.ino = READ(inode, i_ino);
+		opened.layer = overlay_layer_of(file);
+		opened.created = READ(file, f_mode) & FMODE_CREATED;
+	}
+	return opened;
+}
+
+/* The bits beside the flags that the caller gave. */
+INLINE u32 opened_flags(struct opened opened)
+{
+	return (opened.created ? FILE_FLAGS_O_F_CREATED : 0) |
+	       (opened.layer == UPPER_LAYER   ? FILE_FLAGS_FD_UPPER_LAYER
+		: opened.layer == LOWER_LAYER ? FILE_FLAGS_FD_LOWER_LAYER
+					      : 0);
+}
+
+/* The inode number behind an fd, 0 if there is none. */
+INLINE u64 ino_of_fd(s64 fd)
+{
+	struct file *file = file_of_fd(fd);
+	return file ? READ(file, f_inode, i_ino) : 0;
+}

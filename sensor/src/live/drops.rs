@@ -115,11 +115,6 @@ impl DropMonitor {
         }
     }
 
-    /// Event time from which a check does something; 0 before the first one.
-    pub fn due(&self) -> u64 {
-        self.next_check.map_or(0, |next| next.saturating_add(1))
-    }
-
     /// What Falco prints at the end of a run.
     pub fn summary(&self) -> String {
         format!(

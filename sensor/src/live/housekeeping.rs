@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use falco_enrich::state::State;
 use falco_rules::priority::Priority;
 use falco_source::Stats;
 use serde_json::Map;
@@ -16,6 +17,7 @@ use crate::event_loop::{Housekeeping, Moment, Tick};
 use crate::internal_alert::{InternalAlert, InternalFormatter, now_ns};
 use crate::log::Log;
 use crate::outputs::QueueHandle;
+use crate::preamble;
 use crate::signals::Requests;
 
 /// Event time between two looks at what is to be done, in nanoseconds.
@@ -35,6 +37,8 @@ pub struct Housekeeper {
     /// Rules saw the events until then.
     latest: Option<u64>,
     started: Instant,
+    /// Whether the files of users and groups are followed already.
+    follows_accounts: bool,
     /// How long to watch; zero is for ever.
     duration: Duration,
 }
@@ -61,6 +65,7 @@ impl Housekeeper {
             next: None,
             latest: None,
             started: now,
+            follows_accounts: false,
             duration,
         }
     }
@@ -121,6 +126,19 @@ impl Housekeeper {
         Ok(())
     }
 
+    /// Keeps the tables true where events cannot. `now` is in nanoseconds since the epoch.
+    fn tend(&mut self, state: &mut State, now: u64) {
+        if !self.follows_accounts {
+            self.follows_accounts = true;
+            if let Err(error) = state.watch_accounts(preamble::host_root()) {
+                self.log.warning(&format!("users and groups are not followed: {error}"));
+            }
+        }
+        // Both know themselves when there is something to do.
+        state.refresh_accounts(now);
+        state.purge(now);
+    }
+
     /// Whether the next session can take over without missing anything: all that happened before it
     /// began to watch was seen.
     fn is_relieved(&self, moment: &Moment<'_>) -> bool {
@@ -141,11 +159,13 @@ impl Housekeeping for Housekeeper {
         {
             self.alert(&alert, now_ns())?;
         }
+        let clock = || now_ns().max(moment.latest.unwrap_or(0));
+        let time = moment.latest.filter(|_| !moment.idle).unwrap_or_else(clock);
         // Drops that a silence follows are told in it.
-        if let Some(latest) = moment.latest {
-            let now = if moment.idle { now_ns().max(latest) } else { latest };
-            self.check_drops(now, || moment.source.stats())?;
+        if moment.latest.is_some() {
+            self.check_drops(time, || moment.source.stats())?;
         }
+        self.tend(moment.state, time);
         if self.requests.take_reopen() {
             self.log.info("SIGUSR1 received, reopening outputs...");
             self.queue.reopen();

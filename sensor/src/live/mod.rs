@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use falco_enrich::state::State;
+use falco_enrich::state::{Purging, State};
 use falco_proc::Proc;
 
 use crate::cli::Options;
@@ -128,10 +128,15 @@ fn finish_outputs(queue: Queue, timeout: Duration, outcome: &mut Outcome) -> usi
     })
 }
 
-/// Tables for events that happen now, on this host.
+/// Tables for events that happen now, on this host, before they are filled from a snapshot.
 pub fn live_state(config: &Config) -> State {
+    let seconds = |seconds: u32| u64::from(seconds).saturating_mul(1_000_000_000);
     let mut state = State::new(config.limits());
-    state.end_preamble();
-    let _ = Proc::new(preamble::host_root());
+    state.set_live(true);
+    state.set_lookup(Box::new(Proc::new(preamble::host_root())));
+    state.set_purging(Purging {
+        interval_ns: seconds(config.purge_interval_s),
+        thread_timeout_ns: seconds(config.purge_timeout_s),
+    });
     state
 }

@@ -61,8 +61,7 @@ impl Parser<'_, '_> {
             return;
         }
         if let Some(existing) = self.state.find_thread(child_tid) {
-            let existing_flags = self.state.threads.get(existing).map_or(0, |t| t.flags);
-            if existing_flags & flags::CLONE_INVERTED != 0 {
+            if self.is_born_already(existing, caller, clone_flags) {
                 return;
             }
             self.state.remove_thread(existing);
@@ -86,13 +85,44 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// Whether an entry with the child's id is the child's, not that of a thread whose exit was
+    /// lost.
+    fn is_born_already(&self, existing: Slot, caller: Slot, clone_flags: u32) -> bool {
+        let threads = &self.state.threads;
+        let (Some(thread), Some(caller)) = (threads.get(existing), threads.get(caller)) else {
+            return false;
+        };
+        let told_itself = thread.flags & flags::CLONE_INVERTED != 0;
+        if !self.state.is_live() {
+            return told_itself;
+        }
+        // A caller that was stopped returns long after its child has begun.
+        let is_its_child = if clone_flags & flags::CLONE_THREAD != 0 {
+            thread.pid == caller.pid
+        } else {
+            thread.ptid == caller.tid
+        };
+        (told_itself && is_its_child) || self.is_fresh(thread.record.clone_ts)
+    }
+
+    /// Whether a thread that began at `cloned` can be the one that the event tells of.
+    fn is_fresh(&self, cloned: u64) -> bool {
+        let ts = self.event.ts();
+        if self.state.is_live() {
+            // /proc tells times that are a little off, either way.
+            ts.abs_diff(cloned) < STALE_NS
+        } else {
+            ts.wrapping_sub(cloned) < STALE_NS
+        }
+    }
+
     /// The event of the new thread.
     fn clone_child(&mut self) {
-        let (tid, ts) = (self.event.tid(), self.event.ts());
+        let tid = self.event.tid();
         let cloned = self.thread_ref().map_or(0, |t| t.record.clone_ts);
         if let (Some(slot), true) = (self.thread, cloned != 0) {
-            if ts.wrapping_sub(cloned) < STALE_NS {
-                // The caller's event has told of it.
+            if self.is_fresh(cloned) {
+                // The caller's event, or the host, has told of it.
                 return;
             }
             self.state.remove_thread(slot);
@@ -188,6 +218,11 @@ impl Parser<'_, '_> {
         origin: Option<Slot>,
     ) -> Option<Slot> {
         let is_thread = clone_flags & flags::CLONE_THREAD != 0;
+        let parent = origin.and_then(|slot| self.state.threads.get(slot));
+        if !is_thread && self.state.is_live() && parent.is_none_or(|p| p.pid != ids.pid) {
+            // Whoever is in the new process's place has gone, and the exits were lost.
+            self.state.remove_process(ids.pid);
+        }
         let mut child = Thread::new(ids.tid, ids.pid, facts);
         child.ptid = ids.ptid;
         child.flags = clone_flags & !flags::CLOSED;

@@ -7,6 +7,7 @@ use super::row::{Row, cgroups, exepath, list};
 use super::{NA, Parser, caps, text};
 use crate::container::container_id;
 use crate::record::{Bytes, ProcessFacts, bytes_like};
+use crate::state::Slot;
 use crate::thread::{Thread, flags};
 
 /// Portable flags of the executable.
@@ -35,6 +36,8 @@ impl<'e> Parser<'_, 'e> {
                 (thread.record.vtid, thread.record.vpid)
             };
             self.complete(slot, row.i64(4), row.i64(5), vtid, vpid);
+        } else if let (Some(ptid), true) = (row.i64(5), self.state.is_live()) {
+            self.correct_parent(slot, ptid);
         }
 
         let fds = self.state.threads.fds_of(slot);
@@ -52,6 +55,21 @@ impl<'e> Parser<'_, 'e> {
             if others && member != slot {
                 self.state.remove_thread(member);
             }
+        }
+        self.state.meet_container_of(slot);
+    }
+
+    /// Gives the thread the parent that the kernel says it has: the exit of the one before was lost.
+    fn correct_parent(&mut self, slot: Slot, ptid: i64) {
+        let threads = &mut self.state.threads;
+        let Some(thread) = threads.get(slot).filter(|thread| thread.ptid != ptid) else { return };
+        let pid = thread.pid;
+        let parent = threads.find(ptid).filter(|&parent| {
+            threads.get(parent).is_some_and(|p| !p.is_placeholder() && p.pid != pid)
+        });
+        if let Some(parent) = parent {
+            threads.adopt(parent, slot);
+            threads.bump_lineage();
         }
     }
 
@@ -134,7 +152,13 @@ impl<'e> Parser<'_, 'e> {
     /// Marks the thread as exited. Its entry goes when the next event comes; rules see this one
     /// with it.
     pub(super) fn exit(&mut self) {
-        let Some(slot) = self.thread else { return };
+        let Some(slot) = self.thread else {
+            if self.state.is_live() {
+                // Its birth may still be told of, by who called clone: it is not to be believed then.
+                self.state.pending_exit = Some(self.event.tid());
+            }
+            return;
+        };
         self.state.threads.mark_dead(slot);
         self.state.pending_exit = Some(self.event.tid());
         let reaper = self.event.i64(4);

@@ -7,6 +7,7 @@
 mod caps;
 mod clone;
 mod container;
+mod control;
 mod creds;
 mod exec;
 mod fds;

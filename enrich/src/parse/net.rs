@@ -11,6 +11,7 @@ use falco_event::net::{Endpoint, SockAddr, SockTuple};
 use falco_source::snapshot::L4Proto;
 
 use super::Parser;
+use super::control::passed_fds;
 use super::sockname::{connection, mapped, mapped_pair, push_unix, sockaddr, socktuple};
 use crate::fd::{Fd, FdFlags, FdType, Socket, open_flags};
 use crate::record::bytes;
@@ -192,6 +193,23 @@ impl Parser<'_, '_> {
             _ => None,
         };
         self.transfer(tuple, Way::In);
+        let control = match self.event.code() {
+            EventCode::SOCKET_RECVMSG_X => 4,
+            EventCode::SOCKET_RECVMMSG_X => 5,
+            _ => return,
+        };
+        if self.state.has_host() {
+            self.take_passed_fds(control);
+        }
+    }
+
+    /// Takes the fds that came with a message over a unix socket. The event tells their numbers; what
+    /// they are only the host knows.
+    fn take_passed_fds(&mut self, control: usize) {
+        let (Some(slot), false) = (self.thread, self.failed()) else { return };
+        let is_unix = self.fd_ref().is_none_or(|fd| fd.ty == FdType::Unix);
+        let Some(control) = self.event.param(control).filter(|_| is_unix) else { return };
+        self.state.ask_about_fds(slot, passed_fds(control));
     }
 
     pub(super) fn write(&mut self) {

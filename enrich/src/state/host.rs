@@ -141,6 +141,9 @@ impl State {
             self.threads.link(*slot);
             self.add_found_fds(found);
         }
+        for (slot, _) in &added {
+            self.meet_container_of(*slot);
+        }
         // A thread that is its own ancestor took its place again.
         self.threads.find(tid).map_or(Answer::Refused, Answer::Found)
     }

@@ -1,4 +1,6 @@
-//! Questions that fields ask of the tables: parents, leaders, fds.
+//! Questions that fields and recordings ask of the tables: parents, leaders, fds, calls under way.
+
+use falco_event::RawEvent;
 
 use super::{State, StateStats};
 use crate::fd::{Fd, FdTable};
@@ -60,6 +62,15 @@ impl State {
     #[inline]
     pub fn thread(&self, tid: i64) -> Option<&Thread> {
         self.threads.get(self.threads.find(tid)?)
+    }
+
+    /// The enter events that are kept because their exits are still to come, in the order of time.
+    pub fn pending_enters(&self) -> Vec<RawEvent<'_>> {
+        let kept = self.threads.iter().map(|thread| &thread.enter).filter(|kept| !kept.is_empty());
+        let mut enters: Vec<_> =
+            kept.filter_map(|bytes| RawEvent::parse(bytes, 0, 0).ok()).collect();
+        enters.sort_by_key(|enter| (enter.ts(), enter.tid()));
+        enters
     }
 
     /// The main thread of a thread's process: itself if it is one; none if it was lost.

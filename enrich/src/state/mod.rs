@@ -402,6 +402,13 @@ impl State {
         self.stats.n_removed_threads += self.threads.remove(slot, reaper) as u64;
     }
 
+    /// Removes all threads of a process, as if they had exited.
+    pub(crate) fn remove_process(&mut self, pid: i64) {
+        for member in self.threads.members_of(pid) {
+            self.remove_thread(member);
+        }
+    }
+
     pub(crate) fn has_recently_exited(&self, tid: i64, ptid: i64, ts: u64) -> bool {
         // The exit of a thread that was never known is remembered without a parent.
         self.exited.contains(tid, ptid, ts) || (self.is_live && self.exited.contains(tid, -1, ts))

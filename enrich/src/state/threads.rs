@@ -150,7 +150,17 @@ impl Threads {
 
     /// The members of a thread's group, the main thread first.
     pub(crate) fn members(&self, slot: Slot) -> Vec<Slot> {
-        let first = self.get(slot).and_then(|t| self.group_of(t)?.first);
+        self.listed(self.get(slot).and_then(|t| self.group_of(t)))
+    }
+
+    /// The threads of process `pid`, the main thread first.
+    pub(crate) fn members_of(&self, pid: i64) -> Vec<Slot> {
+        let group = self.by_pid.get(&pid);
+        self.listed(group.and_then(|group| self.groups.get(group.0 as usize)?.as_ref()))
+    }
+
+    fn listed(&self, group: Option<&Group>) -> Vec<Slot> {
+        let first = group.and_then(|group| group.first);
         std::iter::successors(first, |&at| self.get(at)?.links.next_member).collect()
     }
 

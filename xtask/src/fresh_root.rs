@@ -1,14 +1,16 @@
 //! `cargo xtask fresh-root`: runs the README's commands in a Debian root made for that, in which
 //! there is nothing but the base system, rustup's toolchain and this tree.
 //!
-//! The root is a folder (debootstrap, minbase) entered in mount and pid namespaces of its own, so
-//! nothing stays mounted however this ends. Only what belongs to the machine's network comes along:
-//! the resolver and locally trusted certificate authorities.
+//! The root is a folder (debootstrap, minbase) entered in a mount namespace of its own, so nothing
+//! stays mounted however this ends. Processes are the machine's, as the sensor watches its kernel.
+//! Only what belongs to the machine's network comes along: the resolver and locally trusted
+//! certificate authorities.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::packages::{self, DEBOOTSTRAP, GIT};
+use crate::scratch::Scratch;
 use crate::{Result, process};
 
 /// rustup and the names under which it stands in for the toolchain's programs.
@@ -26,38 +28,38 @@ const RUSTUP: [&str; 8] = [
 /// Where the tree lies inside.
 const TREE: &str = "/src/falco";
 
-/// Makes the root and runs `cargo xtask run` in it; with `--test`, `cargo xtask test` as well.
+/// What must work, in this order.
+const LINES: [&str; 3] = [
+    // By hand, nobody has installed clang: that must be said.
+    "if cargo build --quiet 2>log; then false; else grep 'apt-get install clang' log; fi; rm log",
+    "cargo xtask run --demo",
+    "(sleep 5; cat /etc/shadow >/dev/null) & \
+     cargo xtask run --seconds 10 | tee /dev/stderr | grep --quiet file=/etc/shadow",
+];
+
+/// Makes the root and runs the README's commands in it; with `--test`, `cargo xtask test` as well.
 /// `--suite trixie` takes Debian 13 (12 otherwise), `--keep` leaves the root for a look.
 pub fn run(args: &[String]) -> Result {
     let has = |flag: &str| args.iter().any(|a| a == flag);
     let suite = args.iter().skip_while(|a| *a != "--suite").nth(1).map_or("bookworm", |s| s);
     if !packages::is_root() {
-        return Err("fresh-root needs root: debootstrap and chroot do".into());
+        return Err("fresh-root needs root: debootstrap and pivot_root do".into());
     }
     packages::ensure(&[DEBOOTSTRAP, GIT])?;
 
-    let root = Root(PathBuf::from(format!("/tmp/falco-fresh-root-{}", std::process::id())));
-    make(&root.0, suite)?;
-    let result = enter(&root.0, "cargo xtask run").and_then(|()| match has("--test") {
-        true => enter(&root.0, "cargo xtask test"),
-        false => Ok(()),
-    });
+    let folder = format!("/tmp/falco-fresh-root-{}", std::process::id());
+    let root = Scratch::new(PathBuf::from(folder))?;
+    make(root.path(), suite)?;
+    let mut lines = LINES.to_vec();
+    if has("--test") {
+        lines.push("cargo xtask test");
+    }
+    let result = lines.iter().try_for_each(|line| enter(root.path(), line));
     if has("--keep") {
-        println!("the root is kept in {}", root.0.display());
-        std::mem::forget(root);
+        println!("the root is kept in {}", root.path().display());
+        root.keep();
     }
     result
-}
-
-/// A folder that goes away with this value.
-struct Root(PathBuf);
-
-impl Drop for Root {
-    fn drop(&mut self) {
-        if let Err(e) = fs::remove_dir_all(&self.0) {
-            eprintln!("cannot remove {}: {e}", self.0.display());
-        }
-    }
 }
 
 fn make(root: &Path, suite: &str) -> Result {
@@ -108,13 +110,14 @@ fn copy(from: &Path, folder: &Path) -> Result {
 /// Runs `line` in the tree inside `root`, with the environment of a fresh log-in.
 fn enter(root: &Path, line: &str) -> Result {
     println!("\n--- in the fresh root: {line}");
-    let mut unshare =
-        process::command("unshare", &["--mount", "--pid", "--fork", "--", "sh", "-c"]);
-    unshare.args([ENTER, "sh"]).arg(root).arg(format!("cd {TREE} && {line}"));
+    let mut unshare = process::command("unshare", &["--mount", "sh", "-c"]);
+    unshare.args([ENTER, "sh"]).arg(root).arg(format!("cd {TREE} && {{ {line}; }}"));
     process::run(&mut unshare).map_err(|_| format!("`{line}` failed in the fresh root"))
 }
 
-const ENTER: &str = "mount -t proc proc \"$1/proc\" && mount --rbind /dev \"$1/dev\" && exec chroot \"$1\" \
-    env -i HOME=/root LANG=C.UTF-8 \
+/// A root like any other, not one of chroot: tests make mount namespaces and containers.
+const ENTER: &str = "set -e; mount --bind \"$1\" \"$1\"; cd \"$1\"; mkdir -p old; \
+    for place in proc sys dev; do mount --rbind /$place $place; done; \
+    pivot_root . old; exec chroot . sh -c 'umount --lazy /old; exec env -i HOME=/root LANG=C.UTF-8 \
     PATH=/root/.cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    sh -c \"$2\"";
+    sh -c \"$1\"' sh \"$2\"";

@@ -15,6 +15,7 @@ mod measure;
 mod packages;
 mod process;
 mod run;
+mod scratch;
 mod test;
 mod vm;
 
@@ -80,8 +81,14 @@ const COMMANDS: &[Command] = &[
         run: measure::bench,
     },
     Command {
+        name: "verifier",
+        args: "[KERNEL]...",
+        about: "the verifiers of Debian's kernels accept the eBPF probe (QEMU)",
+        run: vm::verifier,
+    },
+    Command {
         name: "vm",
-        args: "[KERNEL]... [--update] [-- TEST NAMES]",
+        args: "[KERNEL]... [--update] [--run LINE | -- TEST NAMES]",
         about: "live tests on kernels under QEMU: 5.10, 6.1, 6.12, 7 (all if none), or the path of one",
         run: vm::run,
     },

@@ -37,8 +37,8 @@ enum Entry {
 
 impl Image {
     /// The folder `path` with the permissions `mode`.
-    pub fn folder(&mut self, path: &str, mode: u32) {
-        self.put(Path::new(path), Entry::Folder(mode));
+    pub fn folder(&mut self, path: impl AsRef<Path>, mode: u32) {
+        self.put(path.as_ref(), Entry::Folder(mode));
     }
 
     /// A file of our own.

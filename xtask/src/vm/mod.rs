@@ -13,25 +13,45 @@ mod payload;
 mod qemu;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::Result;
-use crate::run;
+use crate::scratch::Scratch;
+use crate::{Result, run};
 use kernel::{Kernel, SERIES};
 use payload::{Payload, Step};
 use qemu::{End, Qemu};
 
-/// Boots each kernel that `args` name (all if none) and runs the payload: the live tests, those
-/// alone whose name contains an argument after `--`, or, with `--run`, a command of one's own.
+/// Boots each kernel that `args` name (all if none) and runs the live tests: with words after `--`
+/// those alone whose name contains one of them; with `--run` a line of one's own instead.
 pub fn run(args: &[String]) -> Result {
     let options = Options::parse(args)?;
     let cache = cache()?;
     if options.update && cache.is_dir() {
         fs::remove_dir_all(&cache).map_err(|e| format!("{}: {e}", cache.display()))?;
     }
-    let payload = Payload::make(&options.what, &cache)?;
-    each(&options.kernels, &payload)
+    let (failed, missing) = each(&options.kernels, &options.what)?;
+    match [failed, missing].concat() {
+        none if none.is_empty() => Ok(()),
+        some => Err(format!("failed on kernel {}", some.join(", "))),
+    }
+}
+
+/// The verifiers of all kernels (or those that `args` name) accept the probe. A kernel that cannot
+/// be had is no failure: archives let go of old ones.
+pub fn verifier(args: &[String]) -> Result {
+    let kernels = Options::parse(args)?.kernels;
+    let (failed, missing) = each(&kernels, &What::Verifier)?;
+    for name in &missing {
+        println!("IGNORED: kernel {name}, because it cannot be downloaded (see above)");
+    }
+    if !failed.is_empty() {
+        return Err(format!("failed on kernel {}", failed.join(", ")));
+    }
+    if missing.len() == kernels.len() {
+        return Err("not one kernel could be downloaded".into());
+    }
+    Ok(())
 }
 
 /// What the command line asks for.
@@ -45,8 +65,10 @@ struct Options {
 /// What to run in the guest.
 #[derive(Debug, PartialEq)]
 pub enum What {
-    /// The verifier's answer to every program, and the live tests that have one of these words in
-    /// their name, or all.
+    /// The verifier's answer to every program.
+    Verifier,
+    /// The live tests that have one of these words in their name; all if there is none, and the
+    /// verifier's answer to every program.
     Tests(Vec<String>),
     /// A line for the shell.
     Line(String),
@@ -81,62 +103,53 @@ fn cache() -> Result<PathBuf> {
     Ok(run::target()?.join("vm"))
 }
 
-/// Runs `payload` on one kernel after the other and sums up.
-fn each(kernels: &[String], payload: &Payload) -> Result {
+/// Runs `what` on one kernel after the other and sums up: on which it failed, and which could not be
+/// had.
+fn each(kernels: &[String], what: &What) -> Result<(Vec<String>, Vec<String>)> {
     let cache = cache()?;
+    let scratch = Scratch::new(cache.join(format!("run-{}", std::process::id())))?;
+    let payload = Payload::make(what, scratch.path())?;
     let qemu = Qemu::get(&cache)?;
-    let mut table = Vec::new();
-    let mut failed = Vec::new();
+    let (mut failed, mut missing, mut table) = (Vec::new(), Vec::new(), Vec::new());
     for name in kernels {
         println!("\n--- kernel {name}");
         let begin = Instant::now();
-        let result = Kernel::get(name, &cache).and_then(|kernel| one(&qemu, &kernel, payload));
-        let seconds = begin.elapsed().as_secs_f64();
-        match result {
-            Ok((release, verdict)) => {
-                if let Verdict::Failed(_) = verdict {
-                    failed.push(name.as_str());
+        let (release, result) = match Kernel::get(name, &cache) {
+            Ok(kernel) => {
+                let (release, result) = one(&qemu, &kernel, &payload, scratch.path());
+                if result.is_err() {
+                    failed.push(name.clone());
                 }
-                table.push(format!("{name:<6} {release:<30} {seconds:6.1} s  {verdict}"));
+                (release, result)
             }
             Err(why) => {
                 println!("{why}");
-                failed.push(name);
-                let first = why.lines().next().unwrap_or_default();
-                table.push(format!("{name:<6} {:<30} {seconds:6.1} s  FAILED: {first}", ""));
+                missing.push(name.clone());
+                (String::new(), Err("not to be had".to_owned()))
             }
-        }
+        };
+        let seconds = begin.elapsed().as_secs_f64();
+        let verdict = result.map_or_else(|why| format!("FAILED: {why}"), |()| "ok".to_owned());
+        table.push(format!("{name:<6} {release:<30} {seconds:6.1} s  {verdict}"));
     }
     println!("\n{}", table.join("\n"));
-    if failed.is_empty() { Ok(()) } else { Err(format!("failed on {}", failed.join(", "))) }
+    Ok((failed, missing))
 }
 
-/// What came of the payload on one kernel.
-enum Verdict {
-    Passed(usize),
-    Failed(Vec<String>),
-}
-
-impl std::fmt::Display for Verdict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Verdict::Passed(steps) => write!(f, "ok ({steps} steps)"),
-            Verdict::Failed(steps) => write!(f, "FAILED: {}", steps.join("; ")),
+/// Runs `payload` on `kernel`: its exact version, and in a line what went wrong.
+fn one(qemu: &Qemu, kernel: &Kernel, payload: &Payload, scratch: &Path) -> (String, Result) {
+    // The guest ends a step that takes too long; this is for a guest that does not.
+    let limit: Duration = payload.steps.iter().map(|s| s.limit).sum();
+    let limit = limit + Duration::from_secs(30);
+    let booted =
+        payload.image(kernel, scratch).and_then(|initrd| qemu.boot(kernel, &initrd, limit));
+    let report = match booted {
+        Ok(report) => report,
+        Err(why) => {
+            println!("{why}");
+            return (String::new(), Err(why.lines().next().unwrap_or_default().to_owned()));
         }
-    }
-}
-
-fn one(qemu: &Qemu, kernel: &Kernel, payload: &Payload) -> Result<(String, Verdict)> {
-    let scratch = run::target()?.join("vm").join(format!("boot-{}", std::process::id()));
-    fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
-    let result = payload.image(kernel, &scratch).and_then(|initrd| {
-        // The guest ends a step that takes too long; this is for a guest that does not.
-        let limit: Duration = payload.steps.iter().map(|s| s.limit).sum();
-        qemu.boot(kernel, &initrd, limit + Duration::from_secs(30))
-    });
-    // A folder left behind is found again: it lies in the target folder.
-    let _ = fs::remove_dir_all(&scratch);
-    let report = result?;
+    };
     println!("{} ({}), first step after {:.1} s", report.release, report.version, report.boot);
     let mut wrong = Vec::new();
     for (Step { name, .. }, (end, seconds)) in payload.steps.iter().zip(&report.steps) {
@@ -150,9 +163,6 @@ fn one(qemu: &Qemu, kernel: &Kernel, payload: &Payload) -> Result<(String, Verdi
             wrong.push(format!("{name}: {word}"));
         }
     }
-    let verdict = match wrong.is_empty() {
-        true => Verdict::Passed(report.steps.len()),
-        false => Verdict::Failed(wrong),
-    };
-    Ok((report.release, verdict))
+    let result = if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) };
+    (report.release, result)
 }

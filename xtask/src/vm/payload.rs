@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::What;
 use super::image::Image;
 use super::kernel::Kernel;
-use crate::run;
-use crate::{Result, process};
+use crate::packages::{self, BUILD};
+use crate::{Result, process, run};
 
 /// Programs of this machine that tests and people use; what is missing here is missing there.
 const TOOLS: [&str; 60] = [
@@ -30,6 +31,7 @@ pub struct Payload {
 }
 
 /// A program that runs in the guest.
+#[derive(Clone)]
 pub struct Step {
     /// As shown to people.
     pub name: String,
@@ -42,15 +44,31 @@ pub struct Step {
 }
 
 impl Payload {
-    /// Builds what is needed for `what`.
-    pub fn make(what: &What, _cache: &Path) -> Result<Self> {
+    /// Builds what is needed for `what`; programs without debug information go to `scratch`.
+    pub fn make(what: &What, scratch: &Path) -> Result<Self> {
+        packages::ensure(&BUILD)?;
         let mut image = base()?;
+        process::run(&mut process::cargo(&[
+            "build",
+            "--locked",
+            "--release",
+            "--package",
+            "falco",
+            "--package",
+            "vm-init",
+        ]))?;
+        image.program(&stripped(&run::built("vm-init")?, scratch)?, Path::new("/init"))?;
+        let falco = stripped(&run::built("falco")?, scratch)?;
+        image.program(&falco, Path::new(FALCO))?;
         let steps = match what {
-            What::Line(line) => vec![shell(line)],
-            What::Tests(_) => vec![shell("uname -a")],
+            What::Line(line) => vec![Step::new(line, &["/bin/sh", "-c", line])],
+            What::Verifier => verifier(),
+            What::Tests(words) => {
+                let mut steps = if words.is_empty() { verifier() } else { Vec::new() };
+                steps.extend(tests(words, &falco, &mut image, scratch)?);
+                steps
+            }
         };
-        let init = build_init()?;
-        image.program(&init, Path::new("/init"))?;
         Ok(Payload { steps, image })
     }
 
@@ -89,13 +107,95 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     ("RUST_BACKTRACE", "1"),
 ];
 
-fn shell(line: &str) -> Step {
-    Step {
-        name: line.to_owned(),
-        words: ["/bin/sh", "-c", line].map(str::to_owned).to_vec(),
-        folder: PathBuf::from("/"),
-        limit: Duration::from_secs(600),
+impl Step {
+    fn new(name: &str, words: &[&str]) -> Self {
+        Step {
+            name: name.to_owned(),
+            words: words.iter().map(|&word| word.to_owned()).collect(),
+            folder: PathBuf::from("/"),
+            limit: Duration::from_secs(300),
+        }
     }
+}
+
+/// Where the sensor lies in the guest.
+const FALCO: &str = "/usr/bin/falco";
+
+/// The kernel's verifier sees every program of the probe, in each way to attach them.
+fn verifier() -> Vec<Step> {
+    let step = |attach| {
+        let option = format!("engine.modern_ebpf.attach={attach}");
+        let words = [FALCO, "doctor", "--all-syscalls", "-o", &option];
+        Step::new(&format!("falco doctor, {attach}"), &words)
+    };
+    ["sys_exit", "per_syscall"].map(step).to_vec()
+}
+
+/// The crates whose live tests run in the guest, where they lie, and which of their test programs
+/// these are.
+const CRATES: [(&str, &str, &[&str]); 2] = [
+    ("falco-modern-ebpf", "backends/modern-ebpf", &["--lib", "--tests"]),
+    ("falco", "sensor", &["--test", "live*"]),
+];
+
+/// What tests read, below the workspace's root; what is not here is not there.
+const DATA: [&str; 4] = ["rules/default", "sensor/demo", "sensor/tests", "../shared/rules"];
+
+/// The tests that need what the guest has not: containers.
+const SKIPPED: [&str; 1] = ["container"];
+
+/// Builds the live tests. In the guest everything has the path that it has here, as the tests know
+/// no other.
+fn tests(words: &[String], falco: &Path, image: &mut Image, scratch: &Path) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    for (package, folder, targets) in CRATES {
+        let folder =
+            fs::canonicalize(process::root().join(folder)).map_err(|e| format!("{folder}: {e}"))?;
+        let mut build = process::cargo(&["test", "--no-run", "--locked", "--package", package]);
+        for program in test_programs(build.args(targets))? {
+            let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            image.program(&stripped(&program, scratch)?, &program)?;
+            let mut step = Step::new(&name, &[&program.to_string_lossy()]);
+            step.folder.clone_from(&folder);
+            step.words.extend(words.iter().cloned());
+            step.words
+                .extend(SKIPPED.iter().flat_map(|word| ["--skip".to_owned(), word.to_string()]));
+            steps.push(step);
+        }
+        image.folder(&folder, 0o755);
+    }
+    // Tests of the binary look for it where cargo has built it for them.
+    image.program(falco, &run::target()?.join("debug/falco"))?;
+    for data in DATA.map(|data| process::root().join(data)) {
+        if data.exists() {
+            image.same(&data)?;
+        }
+    }
+    Ok(steps)
+}
+
+/// The test programs that `build` (`cargo test --no-run`) has built: it names them on stderr.
+fn test_programs(build: &mut Command) -> Result<Vec<PathBuf>> {
+    let output = build.stderr(Stdio::piped()).output().map_err(|e| process::refused(build, &e))?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() {
+        true => Ok(executables(&text).iter().map(|path| process::root().join(path)).collect()),
+        false => Err(format!("the live tests cannot be built:\n{text}")),
+    }
+}
+
+/// Reads `Executable tests/live.rs (target/debug/deps/live-0123)`.
+fn executables(text: &str) -> Vec<PathBuf> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("Executable "));
+    lines.filter_map(|l| Some(l.rsplit_once('(')?.1.strip_suffix(')')?.into())).collect()
+}
+
+/// A copy of `program` in `scratch` without debug information, a tenth of the size.
+fn stripped(program: &Path, scratch: &Path) -> Result<PathBuf> {
+    let copy = scratch.join(program.file_name().unwrap_or_default());
+    let mut strip = process::command("strip", &["--strip-debug", "-o"]);
+    process::output(strip.arg(&copy).arg(program))?;
+    Ok(copy)
 }
 
 /// A small system: tools, accounts, folders.
@@ -125,11 +225,6 @@ fn base() -> Result<Image> {
     Ok(image)
 }
 
-fn build_init() -> Result<PathBuf> {
-    process::run(&mut process::cargo(&["build", "--locked", "--release", "--package", "vm-init"]))?;
-    run::built("vm-init")
-}
-
 /// Copies the module `from` to `to`, decompressing it if it is `.ko.xz`.
 fn unpack(from: &Path, to: &Path) -> Result {
     if from.extension().is_none_or(|e| e != "xz") {
@@ -138,4 +233,18 @@ fn unpack(from: &Path, to: &Path) -> Result {
     let out = fs::File::create(to).map_err(|e| format!("{}: {e}", to.display()))?;
     let mut xz = process::command("xz", &["--decompress", "--stdout"]);
     process::run(xz.arg(from).stdout(out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_programs_are_those_that_cargo_names() {
+        let text = "   Compiling x v0.1.0 (/x)\n\
+            \x20 Executable unittests src/lib.rs (target/debug/deps/x-01)\n\
+            \x20 Executable tests/live.rs (/t/debug/deps/live-02)\n";
+        let paths = ["target/debug/deps/x-01", "/t/debug/deps/live-02"];
+        assert_eq!(executables(text), paths.map(PathBuf::from));
+    }
 }

@@ -1,0 +1,236 @@
+//! A live sensor under test: started, watched until it watches, read, ended.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use rustix::process::{Pid, Signal};
+use serde_json::Value;
+
+use crate::common;
+
+/// How long anything may take before the test says that it will not come.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The program by whose execution tests know how far a sensor has come.
+const MARKER: &str = "falco-marker";
+/// The rule that reports it.
+const MARKER_RULE: &str = "Live test marker";
+
+/// One line of JSON.
+pub struct Alert {
+    pub json: Value,
+}
+
+impl Alert {
+    pub fn rule(&self) -> &str {
+        self.json["rule"].as_str().unwrap_or_default()
+    }
+
+    pub fn output(&self) -> &str {
+        self.json["output"].as_str().unwrap_or_default()
+    }
+
+    /// A field's value as text; a field without a value is empty.
+    pub fn field(&self, name: &str) -> String {
+        match &self.json["output_fields"][name] {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// A running sensor. It dies with the thread that started it, at the latest.
+pub struct Sensor {
+    child: Child,
+    alerts: Arc<Alerts>,
+    readers: Vec<JoinHandle<()>>,
+    marker: PathBuf,
+    /// Configuration, rules of ours, the marker; what it says on stderr.
+    dir: tempfile::TempDir,
+}
+
+#[derive(Default)]
+struct Alerts {
+    all: Mutex<Vec<Alert>>,
+    one_more: Condvar,
+}
+
+/// How a sensor ended, and all that it had to say.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub alerts: Vec<Alert>,
+    pub stderr: String,
+}
+
+impl Sensor {
+    /// Starts one with rules files, with `fields` in every alert (beside those that all tests
+    /// need) and with further options, and returns when it watches.
+    pub fn watch(rules: &[&Path], fields: &BTreeSet<&str>, options: &[&str]) -> Sensor {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let marker = dir.path().join(MARKER);
+        fs::copy("/bin/true", &marker).expect("/bin/true can be copied");
+        let config = dir.path().join("falco.yaml");
+        let markers = dir.path().join("marker.yaml");
+        fs::write(&markers, marker_rule()).expect("the marker's rule can be written");
+        let mut files: Vec<&Path> = rules.to_vec();
+        files.push(&markers);
+        fs::write(&config, configuration(&files, fields)).expect("the configuration");
+
+        let falco = common::falco();
+        let mut command = dying_with_its_starter();
+        command.arg(falco.get_program()).arg("-c").arg(&config).args(options);
+        for (key, value) in falco.get_envs() {
+            command.env(key, value.expect("nothing is unset"));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("setpriv (util-linux) runs");
+        let alerts = Arc::<Alerts>::default();
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let log = dir.path().join("stderr");
+        let collected = alerts.clone();
+        let readers = vec![
+            thread::spawn(move || stdout.lines().for_each(|line| collected.add(line))),
+            thread::spawn(move || {
+                let text: Vec<String> = stderr.lines().map_while(Result::ok).collect();
+                fs::write(log, text.join("\n")).expect("the log can be kept");
+            }),
+        ];
+        let mut sensor = Sensor { child, alerts, readers, marker, dir };
+        sensor.catch_up();
+        sensor
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Returns when it has reported something that happened after this was called, so that it has
+    /// also reported all that happened before.
+    pub fn catch_up(&mut self) {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let begin = Instant::now();
+        // The first of them may run before it watches.
+        while begin.elapsed() < PATIENCE {
+            let number = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let ran = Command::new(&self.marker).arg(&number).status().expect("the marker runs");
+            assert!(ran.success());
+            let is_marker = |a: &Alert| a.rule() == MARKER_RULE && a.field("proc.args") == number;
+            if self.wait_for(Duration::from_secs(1), is_marker) {
+                return;
+            }
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                panic!("the sensor ended, {status}:\n{}", self.stderr());
+            }
+        }
+        panic!("the sensor reported nothing for {PATIENCE:?}");
+    }
+
+    /// Whether such an alert has come, or comes in time.
+    pub fn wait_for(&self, patience: Duration, is_it: impl Fn(&Alert) -> bool) -> bool {
+        let all = self.alerts.all.lock().expect("no reader panics");
+        let none = |all: &mut Vec<Alert>| !all.iter().any(&is_it);
+        let waited = self.alerts.one_more.wait_timeout_while(all, patience, none);
+        !waited.expect("no reader panics").1.timed_out()
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(self) -> Ended {
+        self.end(Signal::TERM)
+    }
+
+    /// Sends SIGKILL and waits for the end.
+    pub fn kill(self) -> Ended {
+        self.end(Signal::KILL)
+    }
+
+    fn end(mut self, signal: Signal) -> Ended {
+        let pid = Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("it can be signalled");
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                break status;
+            }
+            assert!(begin.elapsed() < PATIENCE, "the sensor ignores {signal:?}");
+            thread::sleep(Duration::from_millis(5));
+        };
+        let stderr = self.stderr();
+        let alerts = std::mem::take(&mut *self.alerts.all.lock().expect("no reader panics"));
+        if status.signal().is_none() {
+            assert!(!stderr.contains("panicked"), "{stderr}");
+        }
+        Ended { status, alerts, stderr }
+    }
+
+    /// What it said on stderr, once it has ended.
+    fn stderr(&mut self) -> String {
+        for reader in self.readers.drain(..) {
+            reader.join().expect("no reader panics");
+        }
+        fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default()
+    }
+}
+
+impl Drop for Sensor {
+    fn drop(&mut self) {
+        // Also when a test fails. A sensor that has ended cannot be killed any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Alerts {
+    fn add(&self, line: std::io::Result<String>) {
+        let Ok(line) = line else { return };
+        // Messages may stand between the alerts.
+        let Ok(json @ Value::Object(_)) = serde_json::from_str(&line) else { return };
+        let mut all = self.all.lock().expect("no other reader panics");
+        all.push(Alert { json });
+        self.one_more.notify_all();
+    }
+}
+
+/// A command that is killed when the thread that started it ends, however it ends.
+pub fn dying_with_its_starter() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    command
+}
+
+fn marker_rule() -> String {
+    format!(
+        "- rule: {MARKER_RULE}\n  desc: Tells tests how far the sensor has come.\n  \
+         condition: evt.type in (execve, execveat) and proc.name = {MARKER}\n  \
+         output: marker %proc.args\n  priority: DEBUG\n"
+    )
+}
+
+fn configuration(rules: &[&Path], fields: &BTreeSet<&str>) -> String {
+    let mut all: BTreeSet<&str> = fields.clone();
+    all.extend([
+        "container.id",
+        "evt.rawtime",
+        "evt.type",
+        "proc.args",
+        "proc.cmdline",
+        "proc.pid",
+    ]);
+    all.extend(["proc.ppid", "proc.vpid", "thread.tid", "user.name", "user.uid"]);
+    let fields: String = all.iter().map(|name| format!("      - {name}\n")).collect();
+    let rules: String = rules.iter().map(|path| format!("  - {}\n", path.display())).collect();
+    format!(
+        "engine:\n  kind: modern_ebpf\nrules_files:\n{rules}\
+         priority: debug\nrule_matching: all\n\
+         json_output: true\nbuffered_outputs: false\nstdout_output:\n  enabled: true\n\
+         append_output:\n  - extra_fields:\n{fields}      - token: \"%proc.env[FALCO_LIVE]\"\n"
+    )
+}

@@ -47,7 +47,7 @@ INLINE bool in_compat_call(void)
 /* What socketcall(2) does by its first argument (include/uapi/linux/net.h), as 64-bit numbers. */
 INLINE u32 nr_of_socketcall(u32 call)
 {
-	static const u16 numbers[] = {
+	static const volatile u16 numbers[] = {
 		SYSCALLS, /* there is no 0 */
 		41, 49, 42, 50, 43,   /* socket, bind, connect, listen, accept */
 		51, 52, 53, 44, 45,   /* getsockname, getpeername, socketpair, send, recv */

@@ -18,9 +18,15 @@
 #include "generated.h"
 
 #include "dispatch.h"
+#include "events/fd.h"
+#include "events/file.h"
 #include "events/generic.h"
+#include "events/identity.h"
+#include "events/memory.h"
 #include "events/open.h"
 #include "events/process.h"
+#include "events/signal.h"
+#include "events/system.h"
 
 /* Helpers that read memory are for programs with this licence (kernel/bpf/verifier.c). */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

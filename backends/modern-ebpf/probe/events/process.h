@@ -31,7 +31,7 @@ INLINE void put_process(struct event *event, struct task_struct *task)
 
 /* --- Execution ------------------------------------------------------------------------------------- */
 
-/* Parameters tty to filename. */
+/* Parameters tty to gid. */
 INLINE void put_program(struct event *event, struct task_struct *task)
 {
 	const struct cred *cred = READ(task, cred);
@@ -121,7 +121,7 @@ INLINE void put_vector(struct event *event, u64 vector, u32 first, bool compat)
 }
 
 /* A failed execution is told with what the caller asked for and what it still is. */
-INLINE int failed_exec(const struct call *call, struct event *event, u64 argv, u64 envp, u64 filename)
+INLINE void failed_exec(const struct call *call, struct event *event, u64 argv, u64 envp)
 {
 	struct task_struct *task = current_task();
 	put_s64(event, call->ret);
@@ -137,8 +137,6 @@ INLINE int failed_exec(const struct call *call, struct event *event, u64 argv, u
 	put_cgroups(event, task);
 	put_vector(event, envp, 0, call->compat);
 	put_program(event, task);
-	put_path(event, filename);
-	return 0;
 }
 
 EXIT(execve)
@@ -146,7 +144,18 @@ EXIT(execve)
 	struct event event;
 	if (call->ret == 0 || !begin(&event, SYSCALL_EXECVE_19_X))
 		return 0;
-	failed_exec(call, &event, arg(call, 1), arg(call, 2), arg(call, 0));
+	failed_exec(call, &event, arg(call, 1), arg(call, 2));
+	put_path(&event, arg(call, 0));
+	return send(&event);
+}
+
+/* The same, but for the path: events have no parameter for it. */
+EXIT(execveat)
+{
+	struct event event;
+	if (call->ret == 0 || !begin(&event, SYSCALL_EXECVEAT_X))
+		return 0;
+	failed_exec(call, &event, arg(call, 2), arg(call, 3));
 	return send(&event);
 }
 

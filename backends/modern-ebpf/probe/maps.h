@@ -19,9 +19,14 @@ struct scratch {
 	/* How many programs try to use it; see scratch_take. */
 	u64 users;
 	u8 data[SCRATCH_BYTES];
-	/* How many names there are: kept in memory, so that the verifier does not follow each number. */
-	u64 count;
-	const void *names[MAX_COMPONENTS];
+	struct walk {
+		/* Where the walk is: a dentry and its mount, or a node of a control group. */
+		u64 at, mount;
+		/* How many names it has met. In memory, as all of this, so that the verifier need not follow
+		 * each number that it may have. */
+		u64 count;
+		const void *names[MAX_COMPONENTS];
+	} walk;
 };
 
 #ifdef PER_SYSCALL

@@ -16,6 +16,23 @@ INLINE struct kernfs_node *kernfs_parent(struct kernfs_node *node)
 	return READ(newer, __parent);
 }
 
+/* Takes the walk of scratch memory `key` one control group nearer to the root. Whether it goes on. */
+GLOBAL u32 walk_to_parent_group(u32 key)
+{
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &key);
+	if (!scratch)
+		return false;
+	struct walk *walk = &scratch->walk;
+	struct kernfs_node *node = (struct kernfs_node *)walk->at;
+	struct kernfs_node *parent = kernfs_parent(node);
+	/* The root has no name. */
+	if (!parent)
+		return false;
+	add_name(walk, READ(node, name));
+	walk->at = (u64)parent;
+	return true;
+}
+
 /* Writes the controller and the path of a `struct cgroup_subsys_state` at `pos` of scratch memory `key`.
  * Where that ends. */
 GLOBAL u32 write_cgroup(u32 key, u32 pos, u64 state_address)
@@ -31,16 +48,11 @@ GLOBAL u32 write_cgroup(u32 key, u32 pos, u64 state_address)
 	pos += n;
 	/* In place of the NUL. */
 	scratch->data[(pos - 1) & (MAX_EVENT - 1)] = '=';
-	scratch->count = 0;
-	struct kernfs_node *node = READ(state, cgroup, kn);
-	for (u32 i = 0; i < MAX_COMPONENTS; i++) {
-		struct kernfs_node *parent = kernfs_parent(node);
-		/* The root has no name. */
-		if (!parent)
+	scratch->walk.at = (u64)READ(state, cgroup, kn);
+	scratch->walk.count = 0;
+	for (u32 i = 0; i < MAX_COMPONENTS; i++)
+		if (!walk_to_parent_group(key))
 			break;
-		add_name(scratch, READ(node, name));
-		node = parent;
-	}
 	return write_names(key, pos);
 }
 

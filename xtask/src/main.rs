@@ -88,7 +88,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "vm",
-        args: "[KERNEL]... [--update] [--run LINE | -- TEST NAMES]",
+        args: "[KERNEL]... [--update] [--run LINE [--with FILE]... | -- TEST NAMES]",
         about: "live tests on kernels under QEMU: 5.10, 6.1, 6.12, 7 (all if none), or the path of one",
         run: vm::run,
     },

@@ -23,7 +23,8 @@ use payload::{Payload, Step};
 use qemu::{End, Qemu};
 
 /// Boots each kernel that `args` name (all if none) and runs the live tests: with words after `--`
-/// those alone whose name contains one of them; with `--run` a line of one's own instead.
+/// those alone whose name contains one of them; with `--run LINE` a line of one's own instead, for
+/// which files come along that `--with PATH` names.
 pub fn run(args: &[String]) -> Result {
     let options = Options::parse(args)?;
     let cache = cache()?;
@@ -70,26 +71,31 @@ pub enum What {
     /// The live tests that have one of these words in their name; all if there is none, and the
     /// verifier's answer to every program.
     Tests(Vec<String>),
-    /// A line for the shell.
-    Line(String),
+    /// A line for the shell, and files of this machine that it needs, libraries aside.
+    Line(String, Vec<PathBuf>),
 }
 
 impl Options {
     fn parse(args: &[String]) -> Result<Self> {
         let mut options =
             Options { kernels: Vec::new(), what: What::Tests(Vec::new()), update: false };
+        let mut files = Vec::new();
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--update" => options.update = true,
                 "--run" => {
                     let line = args.next().ok_or("--run wants a line for the shell")?;
-                    options.what = What::Line(line.clone());
+                    options.what = What::Line(line.clone(), Vec::new());
                 }
+                "--with" => files.push(args.next().ok_or("--with wants a path")?.into()),
                 "--" => options.what = What::Tests(args.by_ref().cloned().collect()),
                 flag if flag.starts_with('-') => return Err(format!("vm does not know {flag}")),
                 kernel => options.kernels.push(kernel.to_owned()),
             }
+        }
+        if let What::Line(_, with) = &mut options.what {
+            *with = files;
         }
         if options.kernels.is_empty() {
             options.kernels = SERIES.map(|s| s.name.to_owned()).to_vec();

@@ -48,22 +48,26 @@ impl Payload {
     pub fn make(what: &What, scratch: &Path) -> Result<Self> {
         packages::ensure(&BUILD)?;
         let mut image = base()?;
-        process::run(&mut process::cargo(&[
-            "build",
-            "--locked",
-            "--release",
-            "--package",
-            "falco",
-            "--package",
-            "vm-init",
-        ]))?;
+        build("vm-init")?;
         image.program(&stripped(&run::built("vm-init")?, scratch)?, Path::new("/init"))?;
-        let falco = stripped(&run::built("falco")?, scratch)?;
-        image.program(&falco, Path::new(FALCO))?;
+        let mut falco = || {
+            build("falco")?;
+            let falco = stripped(&run::built("falco")?, scratch)?;
+            image.program(&falco, Path::new(FALCO)).map(|()| falco)
+        };
         let steps = match what {
-            What::Line(line) => vec![Step::new(line, &["/bin/sh", "-c", line])],
-            What::Verifier => verifier(),
+            What::Line(line, files) => {
+                for file in files {
+                    image.program(file, &absolute(file)?)?;
+                }
+                vec![Step::new("the given line", &["/bin/sh", "-c", line])]
+            }
+            What::Verifier => {
+                falco()?;
+                verifier()
+            }
             What::Tests(words) => {
+                let falco = falco()?;
                 let mut steps = if words.is_empty() { verifier() } else { Vec::new() };
                 steps.extend(tests(words, &falco, &mut image, scratch)?);
                 steps
@@ -188,6 +192,15 @@ fn test_programs(build: &mut Command) -> Result<Vec<PathBuf>> {
 fn executables(text: &str) -> Vec<PathBuf> {
     let lines = text.lines().filter_map(|line| line.trim().strip_prefix("Executable "));
     lines.filter_map(|l| Some(l.rsplit_once('(')?.1.strip_suffix(')')?.into())).collect()
+}
+
+/// Builds the binary of `package` for release.
+fn build(package: &str) -> Result {
+    process::run(&mut process::cargo(&["build", "--locked", "--release", "--package", package]))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 /// A copy of `program` in `scratch` without debug information, a tenth of the size.

@@ -23,7 +23,7 @@ const BOOT: Duration = Duration::from_secs(100);
 
 /// The kernel's command line: quiet, without what costs time, and dead at once when it fails.
 const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic mitigations=off nokaslr \
-    no_timer_check tsc=reliable apparmor=0 selinux=0 audit=0 random.trust_cpu=on cryptomgr.notests";
+    no_timer_check clocksource=hpet apparmor=0 selinux=0 audit=0 random.trust_cpu=on cryptomgr.notests";
 
 /// Lines of the kernel's log that are shown after a panic.
 const TAIL: usize = 40;

@@ -96,13 +96,15 @@ impl Parser<'_, '_> {
         if !self.state.is_live() {
             return told_itself;
         }
-        // A caller that was stopped returns long after its child has begun.
-        let is_its_child = if clone_flags & flags::CLONE_THREAD != 0 {
-            thread.pid == caller.pid
+        let is_thread = clone_flags & flags::CLONE_THREAD != 0;
+        let (pid, is_related) = if is_thread {
+            (caller.pid, true)
         } else {
-            thread.ptid == caller.tid
+            (thread.tid, thread.ptid == caller.tid)
         };
-        (told_itself && is_its_child) || self.is_fresh(thread.record.clone_ts)
+        // A caller that was stopped returns long after its child has begun.
+        let is_of_its_age = self.is_fresh(thread.record.clone_ts);
+        thread.pid == pid && (is_of_its_age || (told_itself && is_related))
     }
 
     /// Whether a thread that began at `cloned` can be the one that the event tells of.
@@ -118,10 +120,12 @@ impl Parser<'_, '_> {
 
     /// The event of the new thread.
     fn clone_child(&mut self) {
-        let tid = self.event.tid();
-        let cloned = self.thread_ref().map_or(0, |t| t.record.clone_ts);
+        let (tid, row) = (self.event.tid(), Row::of(self.event));
+        let (pid, cloned) = self.thread_ref().map_or((-1, 0), |t| (t.pid, t.record.clone_ts));
         if let (Some(slot), true) = (self.thread, cloned != 0) {
-            if self.is_fresh(cloned) {
+            // A thread that was another process's a moment ago is another thread.
+            let is_same = !self.state.is_live() || row.i64(4) == Some(pid);
+            if is_same && self.is_fresh(cloned) {
                 // The caller's event, or the host, has told of it.
                 return;
             }
@@ -129,7 +133,6 @@ impl Parser<'_, '_> {
             self.thread = None;
         }
 
-        let row = Row::of(self.event);
         let clone_flags = row.u32(15).unwrap_or(0);
         let is_thread = clone_flags & flags::CLONE_THREAD != 0;
         let (vtid, vpid) = namespaced_ids(&row, tid);

@@ -44,8 +44,7 @@ impl State {
     pub fn watch_accounts(&mut self, root: impl Into<PathBuf>) -> std::io::Result<()> {
         let reader = Reader::start()?;
         let root = root.into();
-        self.accounts =
-            Some(Box::new(Watch { root, reader, due: 0, containers: HashMap::new() }));
+        self.accounts = Some(Box::new(Watch { root, reader, due: 0, containers: HashMap::new() }));
         let slots: Vec<_> = self.threads.slots().collect();
         for slot in slots {
             self.meet_container(slot, Duration::ZERO);

@@ -5,6 +5,7 @@ mod churn;
 mod creds;
 mod files;
 mod kernel;
+mod live;
 mod network;
 mod process;
 mod random;

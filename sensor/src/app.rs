@@ -32,14 +32,14 @@ const PIDFILE_FAILURE: u8 = 255;
 /// With the message that Falco prints behind `Error: `; the exit code is then 1.
 pub fn run(options: &Options, cmdline: &str) -> Result<ExitCode> {
     options.strays.iter().for_each(|stray| {
-        let hint = suggest::closest(stray, ["events", "rules"]);
+        let hint = suggest::closest(stray, ["events", "rules", "record", "doctor"]);
         let hint = hint.map(|like| format!("; did you mean 'falco {like}'?")).unwrap_or_default();
         notice(&format!("argument '{stray}' is ignored, it is no option{hint}"));
     });
     if options.used_markdown() {
         notice("--markdown is deprecated, use --format markdown instead.");
     }
-    let config_file = config_file(options)?;
+    let config_file = config_file(options.config.as_deref())?;
 
     let mut out = BufWriter::new(io::stdout().lock());
     if options.rule_schema {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser, ValueEnum};
 
+use crate::doctor::options::DoctorOptions;
 use crate::rules_cmd::options::RulesOptions;
 use crate::suggest;
 
@@ -22,6 +23,8 @@ pub enum Command {
     Events(Box<EventsOptions>),
     /// `falco rules`.
     Rules(Box<RulesOptions>),
+    /// `falco doctor`.
+    Doctor(Box<DoctorOptions>),
 }
 
 /// A command line that cannot be carried out, or that only asked for help.
@@ -35,13 +38,14 @@ pub enum Stop {
 
 const EXAMPLES: &str = "\
 Examples:
+  falco -r falco_rules.yaml                         watch this host (as root) until Ctrl-C
   falco -e attack.scap -r falco_rules.yaml          alerts of a capture, as Falco gives them
   falco -e attack.scap -r rules.d -o json_output=true -o rule_matching=all
   falco events -e attack.scap --filter 'evt.type=execve' --fields proc.name,proc.cmdline
   falco -V my_rules.yaml                            check a rules file
 
--e, -V, -L, -l, --list and --dry-run work without a configuration file: Falco's shipped settings
-hold, and alerts go to stdout. -e FILE (which Falco removed in 0.37) is -o engine.kind=replay
+With -r, or rules in /etc/falco, no configuration file is needed: Falco's shipped settings hold, and
+alerts go to stdout. -e FILE (which Falco removed in 0.37) is -o engine.kind=replay
 -o engine.replay.capture_file=FILE. Exit codes: 0 done, 1 error, 255 no pid file.";
 
 const TEMPLATE: &str = "\
@@ -50,6 +54,7 @@ const TEMPLATE: &str = "\
 {usage-heading} falco [OPTIONS]           replay or watch, and print alerts
        falco events [OPTIONS]    print the events themselves (falco events --help)
        falco rules COMMAND       test, check and explain rules (falco rules --help)
+       falco doctor [OPTIONS]    whether this host can be watched (falco doctor --help)
 
 {all-args}
 {after-help}
@@ -287,6 +292,12 @@ pub fn parse(args: Vec<OsString>) -> Result<Command, Stop> {
         return RulesOptions::try_parse_from(rest)
             .map(|o| Command::Rules(Box::new(o)))
             .map_err(|e| stop_of_rules(&e));
+    }
+    if args.get(1).is_some_and(|a| a == "doctor") {
+        let rest = std::iter::once(OsString::from("falco doctor")).chain(args.into_iter().skip(2));
+        return DoctorOptions::try_parse_from(rest)
+            .map(|o| Command::Doctor(Box::new(o)))
+            .map_err(|e| stop(&e));
     }
     let mut options = Options::try_parse_from(args).map_err(|e| stop(&e))?;
     if options.help {

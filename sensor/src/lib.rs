@@ -8,6 +8,7 @@
 //!   alerts; `alert` formats them, `outputs` delivers them, `stats` counts them, an `observer` looks
 //!   on.
 //! * `events_cmd`: `falco events`.
+//! * [`doctor`]: `falco doctor`, whether this host can be watched.
 //! * [`rules_cmd`]: `falco rules`, the tools for authors of rules.
 //! * `event_sources`: which sources to open.
 //! * `list`, `list_events`, `version`, `support`: what is printed instead of running.
@@ -17,6 +18,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 
 mod alert;
 mod engine;
@@ -56,6 +58,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Ok(Command::Run(options)) => app::run(&options, &cmdline),
         Ok(Command::Events(options)) => events_cmd::run(&options).map(|()| ExitCode::SUCCESS),
         Ok(Command::Rules(options)) => rules_cmd::run(&options),
+        Ok(Command::Doctor(options)) => doctor::run(&options),
         Err(Stop::Help(text)) => {
             io::stdout().write_all(text.as_bytes()).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }

@@ -68,7 +68,7 @@ impl Session {
     /// # Errors
     /// With Falco's message for what is wrong with them.
     pub fn load(options: &Options) -> Result<Self> {
-        let loaded = load_config(options, config_file(options)?.as_deref())?;
+        let loaded = load_config(options, config_file(options.config.as_deref())?.as_deref())?;
         let log = Log::new(&loaded.config);
         loaded.warnings.iter().for_each(|warning| log.warning(warning));
         let mut engine = Engine::new(&loaded.config, options.print.as_deref());
@@ -86,17 +86,17 @@ impl Session {
     }
 }
 
-/// The configuration file to read, if there is one.
+/// The configuration file to read: the one that is `named`, or Falco's if there is one.
 ///
 /// # Errors
 /// If one is named that cannot be opened.
-pub fn config_file(options: &Options) -> Result<Option<PathBuf>> {
-    match &options.config {
+pub fn config_file(named: Option<&Path>) -> Result<Option<PathBuf>> {
+    match named {
         Some(path) => {
             fs::File::open(path).with_context(|| {
                 format!("Could not find configuration file at {}", path.display())
             })?;
-            Ok(Some(path.clone()))
+            Ok(Some(path.to_owned()))
         }
         None => Ok(Some(PathBuf::from(DEFAULT_CONFIG)).filter(|p| p.exists())),
     }
@@ -116,7 +116,17 @@ pub fn load_config(options: &Options, file: Option<&Path>) -> Result<Loaded> {
         overrides.push("engine.kind=replay".to_owned());
         overrides.push(format!("engine.replay.capture_file={capture}"));
     }
-    let mut loaded = config::load(file, &overrides).map_err(|message| anyhow!(message))?;
+    let mut loaded = load_overridden(&overrides, file)?;
+    loaded.config.buffered_outputs &= !options.unbuffered;
+    Ok(loaded)
+}
+
+/// The configuration of `file`, or Falco's shipped settings without one, with `-o` in it.
+///
+/// # Errors
+/// If something in it is wrong.
+pub fn load_overridden(overrides: &[String], file: Option<&Path>) -> Result<Loaded> {
+    let mut loaded = config::load(file, overrides).map_err(|message| anyhow!(message))?;
     if file.is_none() {
         shipped_defaults(&mut loaded);
     }
@@ -124,7 +134,6 @@ pub fn load_config(options: &Options, file: Option<&Path>) -> Result<Loaded> {
         // Falco's code has kmod here, its shipped file modern_ebpf.
         loaded.config.engine_kind = EngineKind::ModernEbpf;
     }
-    loaded.config.buffered_outputs &= !options.unbuffered;
     Ok(loaded)
 }
 

@@ -1,0 +1,120 @@
+//! `falco doctor`: whether this host can be watched, which events are seen, and what to do if not.
+//!
+//! * [`options`]: the command line.
+//! * `host`: what the host tells; `checks`: what that means; `probe`: the probe, tried out.
+//! * `report`: all of it as text or JSON.
+
+mod checks;
+mod host;
+pub mod options;
+mod probe;
+mod report;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use falco_enrich::selection::{self, Selection, SyscallSet};
+
+use crate::config::{Config, LogLevel};
+use crate::engine::Engine;
+use crate::live::probe::{options as probe_options, rules_want};
+use crate::log::Log;
+use crate::rules_files;
+use crate::session::{config_file, load_overridden, load_rules};
+use checks::Grade;
+use host::Host;
+use options::DoctorOptions;
+use probe::{Trial, names_of};
+use report::Report;
+
+/// Looks, tries, and prints what it found. The exit code is 0 if all that rules need is seen.
+///
+/// # Errors
+/// If configuration or rules are wrong, or stdout fails.
+pub fn run(options: &DoctorOptions) -> Result<ExitCode> {
+    let file = config_file(options.config.as_deref())?;
+    let mut config = load_overridden(&options.overrides, file.as_deref())?.config;
+    config.log_stderr.get_or_insert(true);
+    config.log_level = config.log_level.min(LogLevel::Warning);
+    let wanted = Wanted::find(options, &config)?;
+    let host = Host::look();
+    let trial = Trial::run(probe_options(&config, &wanted.syscalls)?);
+    let report = Report {
+        kernel: checks::kernel(&host),
+        privileges: checks::privileges(&host),
+        host,
+        wanted,
+        trial,
+    };
+    let mut out = io::stdout().lock();
+    let text = if options.json { format!("{}\n", report.json()) } else { report.text() };
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("stdout")?;
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The system calls that are to be seen.
+#[derive(Debug)]
+struct Wanted {
+    /// All of them.
+    syscalls: SyscallSet,
+    /// Those among them without which rules miss something; the others serve the tables.
+    by_rules: SyscallSet,
+    /// Those of rules that are not delivered, because of their number or by configuration.
+    undelivered: SyscallSet,
+    /// Why these.
+    reason: String,
+}
+
+impl Wanted {
+    fn find(options: &DoctorOptions, config: &Config) -> Result<Self> {
+        let has_rules = !options.rules.is_empty() || !config.rules_files.is_empty();
+        if options.all_syscalls || !has_rules {
+            let reason = if options.all_syscalls {
+                "every system call".to_owned()
+            } else {
+                "every system call, since no rules are given (-r FILE)".to_owned()
+            };
+            let undelivered = SyscallSet::empty();
+            let all = selection::all();
+            return Ok(Wanted { by_rules: all.clone(), syscalls: all, undelivered, reason });
+        }
+        let log = Log::new(config);
+        let found = rules_files::read(&options.rules, &config.rules_files)?;
+        let mut engine = Engine::new(config, None);
+        load_rules(config, &mut engine, &found, &log)?;
+        let rules = engine.loader.rules();
+        let enabled = rules.iter().filter(|rule| rule.enabled).count();
+        let by_rules = rules_want(rules)?;
+        let Selection { syscalls, undelivered, .. } =
+            Selection::new(&by_rules, &config.base_syscalls());
+        let files = found.files.len();
+        let plural = |n: usize| if n == 1 { "" } else { "s" };
+        let reason = format!(
+            "what {enabled} rule{} of {files} file{} and the tables need",
+            plural(enabled),
+            plural(files)
+        );
+        Ok(Wanted { syscalls, by_rules, undelivered, reason })
+    }
+
+    fn undelivered_names(&self) -> Vec<&'static str> {
+        names_of(self.undelivered.iter())
+    }
+}
+
+impl Report {
+    /// Whether all that rules need is seen.
+    fn is_good(&self) -> bool {
+        match &self.trial {
+            Trial::Works(watched) => watched.sees(|id| self.wanted.by_rules.contains(id)),
+            Trial::Fails(_) => false,
+        }
+    }
+
+    /// The worst grade of the checks.
+    fn worst(&self) -> Grade {
+        let grades = self.kernel.iter().chain(&self.privileges).map(|check| check.grade);
+        grades.max().unwrap_or(Grade::Ok)
+    }
+}

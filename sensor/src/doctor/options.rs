@@ -1,0 +1,45 @@
+//! The command line of `falco doctor`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+const EXAMPLES: &str = "\
+Examples:
+  falco doctor -r falco_rules.yaml       whether everything that these rules need can be seen here
+  falco doctor                           the same for the installed configuration and rules
+  falco doctor --all-syscalls --json     every system call, for programs
+
+The probe is loaded and attached for a moment, as a run would do it, and nothing is recorded. The
+exit code is 0 if all that the rules need is seen, else 1.";
+
+/// `falco doctor`: whether this host can be watched, and what is missing if not.
+#[derive(Debug, Parser)]
+#[command(
+    name = "falco doctor",
+    about = "Check whether this host can be watched: kernel, privileges, probe, and which events are seen",
+    disable_version_flag = true,
+    max_term_width = 110,
+    after_help = EXAMPLES
+)]
+pub struct DoctorOptions {
+    /// Rules file or directory; may be repeated; replaces rules_files
+    #[arg(short = 'r', value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+
+    /// Configuration file [default: /etc/falco/falco.yaml]
+    #[arg(short = 'c', value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Override one configuration key; may be repeated
+    #[arg(short = 'o', long = "option", value_name = "KEY=VAL")]
+    pub overrides: Vec<String>,
+
+    /// Check every system call, whatever rules need
+    #[arg(long = "all-syscalls")]
+    pub all_syscalls: bool,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::attack::{Attack, attack};
-use crate::sensor::{Alert, Sensor};
+use crate::sensor::{Alert, Sensor, USUAL_BUFFERS};
 use crate::stage::Actor;
 use crate::{live, our_rules};
 
@@ -26,7 +26,7 @@ fn of<'a>(attack: &'a Attack) -> impl Fn(&Alert) -> bool + 'a {
 fn sigterm_loses_nothing() {
     let Some(_guard) = live("SIGTERM right after an attack") else { return };
     let actor = Actor::compile();
-    let sensor = Sensor::watch(&[&our_rules()], &BTreeSet::new(), &[]);
+    let sensor = Sensor::watch(&[&our_rules()], &BTreeSet::new());
     let attack = read_shadow("before-sigterm");
     actor.attack(&attack);
     let ended = sensor.terminate();
@@ -40,7 +40,7 @@ fn sigterm_loses_nothing() {
 fn sensors_neither_disturb_each_other_nor_outlive_a_kill() {
     let Some(_guard) = live("two sensors, one of them killed") else { return };
     let actor = Actor::compile();
-    let watch = || Sensor::watch(&[&our_rules()], &BTreeSet::new(), &[]);
+    let watch = || Sensor::watch(&[&our_rules()], &BTreeSet::new());
     let (one, mut other) = (watch(), watch());
     let together = read_shadow("seen-by-both");
     actor.attack(&together);
@@ -90,7 +90,7 @@ fn a_flood_hides_no_program() {
         rule("Files are opened", "evt.type in (open, openat, openat2, close) and fd.name = /none"),
     ];
     fs::write(&rules, text.concat()).unwrap();
-    let mut sensor = Sensor::watch(&[&rules], &BTreeSet::new(), &[]);
+    let mut sensor = Sensor::watch_with_buffers(USUAL_BUFFERS, &[&rules], &BTreeSet::new());
     let burst = attack("burst", "$A flood 4 & $A burst 2000; wait");
     actor.attack(&burst);
     sensor.catch_up();

@@ -98,7 +98,7 @@ impl Sensors {
         let fields = fields_judged(attacks.iter().copied());
         let sets = [(RuleSet::Official, official_rules()), (RuleSet::Ours, Some(our_rules()))];
         let watch = |(set, rules): (RuleSet, Option<PathBuf>)| {
-            Some((set, Sensor::watch(&[&rules?], &fields, &[])))
+            Some((set, Sensor::watch(&[&rules?], &fields)))
         };
         Sensors(sets.into_iter().filter_map(watch).collect())
     }
@@ -114,6 +114,9 @@ impl Sensors {
             let Ended { status, alerts, stderr } = sensor.terminate();
             if !status.success() {
                 wrong.push(format!("the sensor with {set:?} ended with {status}:\n{stderr}"));
+            }
+            if let Some(lost) = stderr.lines().find(|line| line.contains("events were lost")) {
+                wrong.push(format!("the sensor with {set:?} did not keep up: {lost}"));
             }
             wrong.extend(deeds.iter().flat_map(|deed| deed.judge(set, &alerts)));
         }

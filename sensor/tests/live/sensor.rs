@@ -18,6 +18,10 @@ use crate::common;
 
 /// How long anything may take before the test says that it will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// `buf_size_preset` for 256 MiB.
+const BUFFERS: u32 = 9;
+/// The one for Falco's default, 8 MiB.
+pub const USUAL_BUFFERS: u32 = 4;
 /// The program by whose execution tests know how far a sensor has come.
 const MARKER: &str = "falco-marker";
 /// The rule that reports it.
@@ -71,9 +75,16 @@ pub struct Ended {
 }
 
 impl Sensor {
-    /// Starts one with rules files, with `fields` in every alert (beside those that all tests
-    /// need) and with further options, and returns when it watches.
-    pub fn watch(rules: &[&Path], fields: &BTreeSet<&str>, options: &[&str]) -> Sensor {
+    /// Starts one with rules files, and with `fields` in every alert beside those that all tests
+    /// need, and returns when it watches.
+    ///
+    /// Its buffers are large, since a debug build does not keep up with a busy machine.
+    pub fn watch(rules: &[&Path], fields: &BTreeSet<&str>) -> Sensor {
+        Self::watch_with_buffers(BUFFERS, rules, fields)
+    }
+
+    /// The same with Falco's number for the size of the buffers.
+    pub fn watch_with_buffers(size: u32, rules: &[&Path], fields: &BTreeSet<&str>) -> Sensor {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let marker = dir.path().join(MARKER);
         fs::copy("/bin/true", &marker).expect("/bin/true can be copied");
@@ -82,11 +93,11 @@ impl Sensor {
         fs::write(&markers, marker_rule()).expect("the marker's rule can be written");
         let mut files: Vec<&Path> = rules.to_vec();
         files.push(&markers);
-        fs::write(&config, configuration(&files, fields)).expect("the configuration");
+        fs::write(&config, configuration(size, &files, fields)).expect("the configuration");
 
         let falco = common::falco();
         let mut command = dying_with_its_starter();
-        command.arg(falco.get_program()).arg("-c").arg(&config).args(options);
+        command.arg(falco.get_program()).arg("-c").arg(&config);
         for (key, value) in falco.get_envs() {
             command.env(key, value.expect("nothing is unset"));
         }
@@ -214,7 +225,7 @@ fn marker_rule() -> String {
     )
 }
 
-fn configuration(rules: &[&Path], fields: &BTreeSet<&str>) -> String {
+fn configuration(buffers: u32, rules: &[&Path], fields: &BTreeSet<&str>) -> String {
     let mut all: BTreeSet<&str> = fields.clone();
     all.extend([
         "container.id",
@@ -228,7 +239,7 @@ fn configuration(rules: &[&Path], fields: &BTreeSet<&str>) -> String {
     let fields: String = all.iter().map(|name| format!("      - {name}\n")).collect();
     let rules: String = rules.iter().map(|path| format!("  - {}\n", path.display())).collect();
     format!(
-        "engine:\n  kind: modern_ebpf\nrules_files:\n{rules}\
+        "engine:\n  kind: modern_ebpf\n  modern_ebpf:\n    buf_size_preset: {buffers}\nrules_files:\n{rules}\
          priority: debug\nrule_matching: all\n\
          json_output: true\nbuffered_outputs: false\nstdout_output:\n  enabled: true\n\
          append_output:\n  - extra_fields:\n{fields}      - token: \"%proc.env[FALCO_LIVE]\"\n"

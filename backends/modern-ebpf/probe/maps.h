@@ -14,6 +14,20 @@
 /* Names of a path that is walked from its end to the root. */
 #define MAX_COMPONENTS 64
 
+/* A vector of buffers that is being copied; see params/iovec.h. */
+struct vector {
+	/* The next of its entries, in user memory. */
+	u64 at;
+	/* The sizes of all buffers so far. */
+	u64 size;
+	/* Entries from there on. */
+	u32 left;
+	/* Where its data begin and go on in the event, and how many bytes more there may be. */
+	u32 start, pos, room;
+	/* Whether a 32-bit caller laid it out; whether sizes are wanted when there is no room left. */
+	bool compat, wants_size;
+};
+
 /* Memory to build an event in whose size is not known before. */
 struct scratch {
 	/* How many programs try to use it; see scratch_take. */
@@ -27,6 +41,7 @@ struct scratch {
 		u64 count;
 		const void *names[MAX_COMPONENTS];
 	} walk;
+	struct vector vector;
 };
 
 #ifdef PER_SYSCALL

@@ -22,10 +22,14 @@
 #include "events/file.h"
 #include "events/generic.h"
 #include "events/identity.h"
+#include "events/io.h"
 #include "events/memory.h"
+#include "events/message.h"
 #include "events/open.h"
+#include "events/poll.h"
 #include "events/process.h"
 #include "events/signal.h"
+#include "events/socket.h"
 #include "events/system.h"
 
 /* Helpers that read memory are for programs with this licence (kernel/bpf/verifier.c). */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "../params/task.h"
+#include "../params/time.h"
 #include "words.h"
 
 /* --- Signals --------------------------------------------------------------------------------------------------- */
@@ -185,21 +186,6 @@ int sched_switch(struct switch_context *context)
 }
 
 /* --- Waiting ------------------------------------------------------------------------------------------------------- */
-
-/* struct __kernel_timespec and what 32-bit callers of nanosleep(2) have, in nanoseconds. */
-INLINE u64 timespec_at(const struct call *call, u32 n)
-{
-	s64 time[2] = {};
-	if (call->compat) {
-		s32 old[2] = {};
-		bpf_probe_read_user(old, sizeof(old), (const void *)arg(call, n));
-		time[0] = old[0];
-		time[1] = old[1];
-	} else {
-		bpf_probe_read_user(time, sizeof(time), (const void *)arg(call, n));
-	}
-	return time[0] * 1000000000ull + time[1];
-}
 
 FIXED_EXIT(nanosleep, SYSCALL_NANOSLEEP_X, 16, RESULT U64(timespec_at(call, 0)))
 

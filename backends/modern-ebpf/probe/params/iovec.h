@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is read and written: from a buffer, or from the buffers of a vector (struct iovec). Events hold its
+ * beginning, cut after the bytes that user space asks for (the snaplen).
+ */
+#pragma once
+
+#include "../event.h"
+
+/* How many bytes of `available` ones an event is to hold. */
+INLINE u32 data_limit(u64 available)
+{
+	struct settings *settings = settings_get();
+	u32 snaplen = settings ? settings->snaplen : 0;
+	return available < snaplen ? available : snaplen;
+}
+
+/* A parameter: the beginning of a buffer with `available` bytes. */
+INLINE void put_data(struct event *event, u64 from, u64 available)
+{
+	put_bytes(event, (const void *)from, data_limit(available), USER);
+}
+
+/* Copies from the next buffer of the vector in scratch memory `key`, and adds its size. Whether there is
+ * more to do. */
+GLOBAL u32 take_buffer(u32 key)
+{
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &key);
+	if (!scratch)
+		return false;
+	struct vector *vector = &scratch->vector;
+	u32 room = vector->room;
+	if (!vector->left || (!room && !vector->wants_size))
+		return false;
+	/* As the caller laid it out: two u64, or two u32. */
+	u64 iovec[2] = {};
+	u32 entry = vector->compat ? 8 : 16;
+	if (bpf_probe_read_user(iovec, entry, (const void *)vector->at)) {
+		/* The kernel has not taken such a vector. */
+		vector->pos = vector->start;
+		vector->size = 0;
+		return false;
+	}
+	u64 base = vector->compat ? (u32)iovec[0] : iovec[0];
+	u64 len = vector->compat ? iovec[0] >> 32 : iovec[1];
+	vector->at += entry;
+	vector->left--;
+	vector->size += len;
+	u32 n = len < room ? len : room;
+	opaque(n);
+	n &= MAX_EVENT - 1;
+	u32 pos = vector->pos;
+	u8 *to = &scratch->data[pos & (MAX_EVENT - 1)];
+	if (bpf_probe_read_user(to, n, (const void *)base)) {
+		/* What is behind a gap is not told. */
+		vector->room = 0;
+		return vector->wants_size;
+	}
+	vector->pos = pos + n;
+	vector->room = room - n;
+	return true;
+}
+
+/* Buffers that one call of take_buffers takes, and calls of it: together as many as the kernel allows
+ * (UIO_MAXIOV). */
+#define BUFFERS_AT_ONCE 32
+#define MAX_TURNS 32
+
+/* Whether there is more to do. */
+GLOBAL u32 take_buffers(u32 key)
+{
+	for (u32 i = 0; i < BUFFERS_AT_ONCE; i++) {
+		if (!take_buffer(key))
+			return false;
+	}
+	return true;
+}
+
+/* A parameter: the beginning of what the buffers of a vector hold, `available` bytes in all. How large they
+ * are together, if `wants_size`; 0 if the vector cannot be read. */
+INLINE u64 put_vector_data(struct event *event, u64 from, u64 count, bool compat, u64 available, bool wants_size)
+{
+	struct vector *vector = &event->scratch->vector;
+	vector->at = from;
+	vector->left = count;
+	vector->start = vector->pos = event->pos;
+	vector->room = data_limit(available);
+	vector->size = 0;
+	vector->compat = compat;
+	vector->wants_size = wants_size;
+	for (u32 i = 0; i < MAX_TURNS; i++) {
+		if (!take_buffers(event->key))
+			break;
+	}
+	event->pos = vector->pos;
+	end_param(event, event->pos - vector->start);
+	return vector->size;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets: from an fd to the kernel's socket, and the parameter that tells both of its ends (a tuple).
+ *
+ * A tuple is a family byte and then, for IPv4 and IPv6, source address and port, destination address and
+ * port, ports in host order; for Unix sockets the kernel addresses of destination and source, and the path
+ * of the destination. The local end is the source of what goes out, the destination of what comes in.
+ * Sockets of other families have no bytes.
+ */
+#pragma once
+
+#include "file.h"
+#include "sockaddr.h"
+
+#define SOCK_DGRAM 2
+#define SOCK_RAW 3
+
+/* The socket that is open as `fd`, or NULL. */
+INLINE struct sock *sock_of_fd(s32 fd)
+{
+	struct file *file = file_of_fd(fd);
+	if (!file || (READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	struct socket *socket = READ(file, private_data);
+	return READ(socket, sk);
+}
+
+/* The number of a family in events: that of the kernel, up to the last one that events know. */
+INLINE u32 socket_family(u32 family)
+{
+	bool unknown = family > SOCKET_FAMILIES_AF_NFC || family == 27 /* AF_IB */ || family == 28 /* AF_MPLS */;
+	return unknown ? AF_UNSPEC : family;
+}
+
+/* SOCK_NONBLOCK and SOCK_CLOEXEC are the O_ flags. */
+INLINE u32 socket_flags(u32 flags)
+{
+	return BITS(flags, O_NONBLOCK, FILE_FLAGS_O_NONBLOCK) | BITS(flags, O_CLOEXEC, FILE_FLAGS_O_CLOEXEC);
+}
+
+enum direction { OUTGOING, INCOMING };
+
+/* Whether an address that a message names is where it goes to, or comes from: always without a
+ * connection, and in spite of one for datagrams. A stream ignores it. */
+INLINE bool name_counts(struct sock *sk, bool connected)
+{
+	if (!connected)
+		return true;
+	u16 type = READ(sk, sk_type);
+	return type == SOCK_DGRAM || type == SOCK_RAW;
+}
+
+INLINE u32 write_tuple_ipv4(struct scratch *scratch, u32 pos, struct sock *sk, u64 name, u32 name_len, enum direction direction)
+{
+	struct inet_sock *inet = (struct inet_sock *)sk;
+	u32 local = READ(inet, inet_saddr);
+	u16 local_port = READ(inet, inet_sport);
+	u32 remote = READ(sk, __sk_common.skc_daddr);
+	u16 remote_port = READ(sk, __sk_common.skc_dport);
+	if (name && name_len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port)) {
+		union address named = {};
+		/* The kernel takes AF_UNSPEC for AF_INET here. */
+		if (read_address(&named, name, name_len) &&
+		    (named.family == AF_INET || named.family == AF_UNSPEC)) {
+			remote = named.in.sin_addr;
+			remote_port = named.in.sin_port;
+		}
+	}
+	u8 *to = &scratch->data[pos & (MAX_EVENT - 1)];
+	bool out = direction == OUTGOING;
+	to[0] = AF_INET;
+	*(u32 *)(to + 1) = out ? local : remote;
+	*(u16 *)(to + 5) = __builtin_bswap16(out ? local_port : remote_port);
+	*(u32 *)(to + 7) = out ? remote : local;
+	*(u16 *)(to + 11) = __builtin_bswap16(out ? remote_port : local_port);
+	return pos + 13;
+}
+
+INLINE u32 write_tuple_ipv6(struct scratch *scratch, u32 pos, struct sock *sk, u64 name, u32 name_len, enum direction direction)
+{
+	struct inet_sock *inet = (struct inet_sock *)sk;
+	struct in6_addr local = READ(inet, pinet6, saddr);
+	u16 local_port = READ(inet, inet_sport);
+	struct in6_addr remote = READ(sk, __sk_common.skc_v6_daddr);
+	u16 remote_port = READ(sk, __sk_common.skc_dport);
+	if (name && name_len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port)) {
+		union address named = {};
+		if (!read_address(&named, name, name_len))
+			named.family = AF_UNSPEC;
+		if (named.family == AF_INET6 && name_len >= MIN_SOCKADDR_IN6) {
+			remote = named.in6.sin6_addr;
+			remote_port = named.in6.sin6_port;
+		} else if (named.family == AF_INET) {
+			/* Where the socket may, it goes out as IPv4. */
+			remote = (struct in6_addr){{0, 0, __builtin_bswap32(0xffff), named.in.sin_addr}};
+			remote_port = named.in.sin_port;
+		}
+	}
+	u8 *to = &scratch->data[pos & (MAX_EVENT - 1)];
+	bool out = direction == OUTGOING;
+	to[0] = AF_INET6;
+	*(struct in6_addr *)(to + 1) = out ? local : remote;
+	*(u16 *)(to + 17) = __builtin_bswap16(out ? local_port : remote_port);
+	*(struct in6_addr *)(to + 19) = out ? remote : local;
+	*(u16 *)(to + 35) = __builtin_bswap16(out ? remote_port : local_port);
+	return pos + 37;
+}
+
+/* Writes the path that a Unix socket is bound to; an empty one if it is not. Where that ends. */
+INLINE u32 write_bound_path(struct scratch *scratch, u32 pos, struct unix_sock *unix_sock)
+{
+	struct unix_address *address = READ(unix_sock, addr);
+	u32 len = READ(address, len) - sizeof(u16);
+	const char *path = (const char *)FIELD(address, name) + sizeof(u16);
+	char first = 0;
+	bpf_probe_read_kernel(&first, sizeof(first), path);
+	return write_unix_path(scratch, pos, (u64)path, address ? len : 0, first, KERNEL);
+}
+
+INLINE u32 write_tuple_unix(struct scratch *scratch, u32 pos, struct sock *sk, u64 name, u32 name_len, enum direction direction)
+{
+	struct unix_sock *local = (struct unix_sock *)sk;
+	struct sock *peer = READ(local, peer);
+	u8 *to = &scratch->data[pos & (MAX_EVENT - 1)];
+	to[0] = AF_UNIX;
+	if (direction == INCOMING) {
+		*(u64 *)(to + 1) = (u64)sk;
+		*(u64 *)(to + 9) = (u64)peer;
+		return write_bound_path(scratch, pos + 17, local);
+	}
+	*(u64 *)(to + 9) = (u64)sk;
+	if (name && name_len > sizeof(u16) && name_counts(sk, peer)) {
+		union address named = {};
+		/* Which socket that is, is not to be seen from here. */
+		*(u64 *)(to + 1) = 0;
+		read_address(&named, name, name_len);
+		return write_unix_path(scratch, pos + 17, name + sizeof(u16), name_len - sizeof(u16),
+				       named.sun_path_start, USER);
+	}
+	*(u64 *)(to + 1) = (u64)peer;
+	return write_bound_path(scratch, pos + 17, (struct unix_sock *)peer);
+}
+
+INLINE u32 write_tuple(u32 key, u32 pos, u64 sock, u64 name, u32 name_len, enum direction direction)
+{
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &key);
+	struct sock *sk = (struct sock *)sock;
+	if (!scratch || !sk)
+		return pos;
+	u16 family = READ(sk, __sk_common.skc_family);
+	if (family == AF_INET)
+		return write_tuple_ipv4(scratch, pos, sk, name, name_len, direction);
+	if (family == AF_INET6)
+		return write_tuple_ipv6(scratch, pos, sk, name, name_len, direction);
+	if (family == AF_UNIX)
+		return write_tuple_unix(scratch, pos, sk, name, name_len, direction);
+	return pos;
+}
+
+/* Writes the tuple of a `struct sock` at `pos` of scratch memory `key`. `name`, if it is not 0, is the
+ * address in user memory that a message goes to. Where that ends. */
+GLOBAL u32 write_outgoing(u32 key, u32 pos, u64 sock, u64 name, u32 name_len)
+{
+	return write_tuple(key, pos, sock, name, name_len, OUTGOING);
+}
+
+/* The same; `name` is the address that a message came from. */
+GLOBAL u32 write_incoming(u32 key, u32 pos, u64 sock, u64 name, u32 name_len)
+{
+	return write_tuple(key, pos, sock, name, name_len, INCOMING);
+}
+
+/* An address in user memory. */
+struct name {
+	u64 from;
+	u32 len;
+};
+#define NO_NAME ((struct name){0, 0})
+
+/* A parameter: the tuple of the socket `fd`. */
+INLINE void put_tuple(struct event *event, s32 fd, struct name name, enum direction direction)
+{
+	u32 start = event->pos;
+	u64 sock = (u64)sock_of_fd(fd);
+	event->pos = direction == OUTGOING ? write_outgoing(event->key, start, sock, name.from, name.len)
+					   : write_incoming(event->key, start, sock, name.from, name.len);
+	end_param(event, event->pos - start);
+}

@@ -246,6 +246,7 @@ fn replay(options: &Options, session: Session, stop: &Stop) -> Result<ExitCode> 
     let Session { config, engine, program, formatter, log, .. } = session;
     let outcome = EventLoop {
         source: &mut source,
+        begun: None,
         prepare: preamble::as_falco_replays,
         state: State::new(config.limits()),
         fields: &engine.fields,

@@ -114,6 +114,8 @@ impl Housekeeping for NoHousekeeping {
 pub struct EventLoop<'a> {
     /// Where events come from.
     pub source: &'a mut dyn Source,
+    /// What the source told when it was started; none if that is still to be done.
+    pub begun: Option<Snapshot>,
     /// Completes what the source tells of the time before its first event.
     pub prepare: fn(&mut Snapshot),
     /// Tables, empty.
@@ -180,7 +182,10 @@ impl EventLoop<'_> {
     }
 
     fn process(&mut self, outcome: &mut Outcome, progress: &mut ProgressLine) -> Result<()> {
-        let mut snapshot = self.source.start()?;
+        let mut snapshot = match self.begun.take() {
+            Some(snapshot) => snapshot,
+            None => self.source.start()?,
+        };
         (self.prepare)(&mut snapshot);
         self.restore(&snapshot)?;
         drop(snapshot);

@@ -5,10 +5,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::{Context, Result};
 use falco_rules::priority::Priority;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
+
+use crate::outputs::QueueHandle;
 
 /// One such alert.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +61,28 @@ impl InternalFormatter {
         let time = time.to_zoned(TimeZone::system());
         let time = time.strftime("%H:%M:%S.%9f");
         format!("{time}: {} {message} ({})", priority.name(), fields.join(" ")).into_bytes()
+    }
+}
+
+/// Takes such alerts and queues them for the outputs. Clones share the queue.
+#[derive(Clone)]
+pub struct InternalAlerts {
+    formatter: InternalFormatter,
+    queue: QueueHandle,
+}
+
+impl InternalAlerts {
+    /// Lines of `formatter` for `queue`.
+    pub fn new(formatter: InternalFormatter, queue: QueueHandle) -> Self {
+        InternalAlerts { formatter, queue }
+    }
+
+    /// Raises an alert at `ts`, in nanoseconds since the epoch.
+    ///
+    /// # Errors
+    /// If the output has failed.
+    pub fn raise(&self, alert: &InternalAlert, ts: u64) -> Result<()> {
+        self.queue.push(&self.formatter.line(alert, ts)).context("stdout").map(drop)
     }
 }
 

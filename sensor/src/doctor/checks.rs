@@ -86,16 +86,16 @@ const CAPABILITIES: [Capability; 5] = [
         name: "CAP_SYS_PTRACE",
         by_admin: false,
         needed: false,
-        cost: "of processes of other users that run already, the program's path, directory, \
-               environment and open files are unknown",
+        cost: "of other users' processes that run already, program path, directory, environment \
+               and open files are unknown",
     },
     Capability {
         number: 2,
         name: "CAP_DAC_READ_SEARCH",
         by_admin: false,
         needed: false,
-        cost: "open files of processes of other users that run already are unknown, and so are \
-               users of containers whose files only their root may read",
+        cost: "of other users' processes that run already, environment and open files are \
+               unknown, and so are users of containers whose files only their root may read",
     },
     Capability {
         number: 24,
@@ -107,8 +107,8 @@ const CAPABILITIES: [Capability; 5] = [
 ];
 
 /// What to do if one is missing.
-const GRANT: &str = "run as root, or: setcap \
-    cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search=ep FALCO";
+pub const GRANT: &str = "to have them, run as root, or once as root: \
+    setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search=ep FALCO";
 
 /// The kernel and its settings.
 pub fn kernel(host: &Host) -> Vec<Check> {
@@ -181,7 +181,7 @@ pub fn privileges(host: &Host) -> Vec<Check> {
                 Check::new(name, Grade::Ok, "missing, and not needed from Linux 5.11 on")
             } else {
                 let grade = if needed { Grade::Bad } else { Grade::Note };
-                Check::new(name, grade, "missing").advise(format!("{cost}; {GRANT}"))
+                Check::new(name, grade, "missing").advise(cost)
             }
         })
         .collect();

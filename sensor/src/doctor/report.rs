@@ -6,7 +6,7 @@ use falco_modern_ebpf::coverage::Status;
 use serde_json::{Value, json};
 
 use super::Wanted;
-use super::checks::{Check, Grade, mebibytes};
+use super::checks::{Check, GRANT, Grade, mebibytes};
 use super::host::Host;
 use super::probe::{Trial, Watched};
 
@@ -35,6 +35,9 @@ impl Report {
         section(&mut out, "Kernel", &self.kernel);
         let user = format!("Privileges of this process (user {})", self.host.uid);
         section(&mut out, &user, &self.privileges);
+        if self.privileges.iter().any(|check| check.grade != Grade::Ok) {
+            wrap(&mut out, "         ", GRANT);
+        }
         out += "\nProbe\n";
         match &self.trial {
             Trial::Works(watched) => self.probe_text(watched, &mut out),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use falco_enrich::state::State;
 use falco_rules::priority::Priority;
 use falco_source::Stats;
@@ -14,7 +14,7 @@ use super::reload::{Loaded, Reloader};
 use super::silence::SilenceMonitor;
 use crate::config::{Config, LogLevel};
 use crate::event_loop::{Housekeeping, Moment, Tick};
-use crate::internal_alert::{InternalAlert, InternalFormatter, now_ns};
+use crate::internal_alert::{InternalAlert, InternalAlerts, now_ns};
 use crate::log::Log;
 use crate::outputs::QueueHandle;
 use crate::preamble;
@@ -27,13 +27,15 @@ const PERIOD_NS: u64 = 10_000_000;
 pub struct Housekeeper {
     requests: Requests,
     queue: QueueHandle,
-    internal: InternalFormatter,
+    internal: InternalAlerts,
     log: Log,
     drops: DropMonitor,
     silence: SilenceMonitor,
     reloader: Reloader,
     /// Ready to take over.
     next: Option<Loaded>,
+    /// It does take over.
+    is_relieved: bool,
     /// Rules saw the events until then.
     latest: Option<u64>,
     started: Instant,
@@ -48,7 +50,7 @@ impl Housekeeper {
     pub fn new(
         config: &Config,
         requests: Requests,
-        (queue, internal, log): (QueueHandle, InternalFormatter, Log),
+        (queue, internal, log): (QueueHandle, InternalAlerts, Log),
         (is_ebpf, before): (bool, Stats),
         reloader: Reloader,
         duration: Duration,
@@ -63,6 +65,7 @@ impl Housekeeper {
             silence: SilenceMonitor::new(config.max_timeouts, now),
             reloader,
             next: None,
+            is_relieved: false,
             latest: None,
             started: now,
             follows_accounts: false,
@@ -73,12 +76,12 @@ impl Housekeeper {
     /// What to print of lost events, and who takes over.
     pub fn finish(self) -> (String, Option<Watch>) {
         let seen_until = self.latest.unwrap_or(0);
-        let next = self.next.map(|(session, source)| Watch { session, source, seen_until });
+        let next = self.next.filter(|_| self.is_relieved).map(|(session, source)| Watch {
+            session,
+            source,
+            seen_until,
+        });
         (self.drops.summary(), next)
-    }
-
-    fn alert(&self, alert: &InternalAlert, ts: u64) -> Result<()> {
-        self.queue.push(&self.internal.line(alert, ts)).context("stdout").map(drop)
     }
 
     fn check_drops(&mut self, now: u64, stats: impl FnOnce() -> Stats) -> Result<()> {
@@ -93,7 +96,7 @@ impl Housekeeper {
                     self.log.write(LogLevel::Debug, &alert.message);
                 }
                 if actions.alert {
-                    self.alert(&alert, now)?;
+                    self.internal.raise(&alert, now)?;
                 }
                 if actions.exit {
                     self.log.write(LogLevel::Critical, &alert.message);
@@ -120,7 +123,7 @@ impl Housekeeper {
                     message: format!("{RULE}: {}", crate::message(&error)),
                     fields: Map::new(),
                 };
-                self.alert(&alert, now_ns())?;
+                self.internal.raise(&alert, now_ns())?;
             }
         }
         Ok(())
@@ -141,7 +144,7 @@ impl Housekeeper {
 
     /// Whether the next session can take over without missing anything: all that happened before it
     /// began to watch was seen.
-    fn is_relieved(&self, moment: &Moment<'_>) -> bool {
+    fn can_be_relieved(&self, moment: &Moment<'_>) -> bool {
         self.next.as_ref().is_some_and(|(_, opened)| {
             moment.idle || moment.latest.is_some_and(|latest| latest >= opened.since)
         })
@@ -157,7 +160,7 @@ impl Housekeeping for Housekeeper {
         } else if moment.idle
             && let Some(alert) = self.silence.nothing(now, moment.latest)
         {
-            self.alert(&alert, now_ns())?;
+            self.internal.raise(&alert, now_ns())?;
         }
         let clock = || now_ns().max(moment.latest.unwrap_or(0));
         let time = moment.latest.filter(|_| !moment.idle).unwrap_or_else(clock);
@@ -172,7 +175,11 @@ impl Housekeeping for Housekeeper {
         }
         self.check_reload(now)?;
         let is_over = !self.duration.is_zero() && now - self.started >= self.duration;
-        if is_over && moment.idle || self.is_relieved(moment) {
+        if is_over && moment.idle {
+            return Ok(Tick::End);
+        }
+        if self.can_be_relieved(moment) {
+            self.is_relieved = true;
             return Ok(Tick::End);
         }
         Ok(Tick::At(moment.latest.map_or(0, |latest| latest.saturating_add(PERIOD_NS))))

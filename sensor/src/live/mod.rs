@@ -20,10 +20,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use falco_enrich::state::{Purging, State};
 use falco_proc::Proc;
+use falco_source::Stats;
 
 use crate::cli::Options;
 use crate::config::Config;
 use crate::event_loop::{AlertLines, EventLoop, Outcome};
+use crate::internal_alert::InternalAlerts;
+use crate::log::Log;
 use crate::outputs::{Queue, Stdout};
 use crate::session::Session;
 use crate::signals::{Requests, Stop};
@@ -71,6 +74,7 @@ impl Watch {
         let buffered = config.buffered_outputs;
         let queue = Queue::start(config.outputs_queue_capacity, move || Stdout::new(buffered))
             .context("cannot start the thread that writes alerts")?;
+        let internal = InternalAlerts::new(internal, queue.handle());
         let before = opened.source.stats();
         let mut housekeeper = Housekeeper::new(
             &config,
@@ -81,7 +85,8 @@ impl Watch {
             Duration::from_secs(options.duration),
         );
         let mut outcome = EventLoop {
-            source: &mut opened,
+            source: &mut *opened.source,
+            begun: Some(opened.snapshot),
             prepare: |_| {},
             state: live_state(&config),
             fields: &engine.fields,
@@ -96,36 +101,52 @@ impl Watch {
             stop,
         }
         .run();
+        drop(opened.source);
         let (drops, next) = housekeeper.finish();
+        // Who is to stop does not begin anew.
+        let next = next.filter(|_| !stop.requested());
         if stop.requested() {
             log.info("SIGINT received, exiting...");
         } else if next.is_some() {
             log.info("SIGHUP received, restarting...");
         }
         let timeout = Duration::from_millis(config.output_timeout_ms.into());
-        let lost = finish_outputs(queue, timeout, &mut outcome);
-        if lost > 0 {
-            log.warning(&format!(
-                "output channels still blocked, discarding all remaining notifications ({lost})"
-            ));
-        } else {
+        if finish_outputs(queue, timeout, &mut outcome, &log) {
+            if options.verbose > 0 {
+                tell_driver(&outcome.source);
+            }
             summary::print(&outcome, &engine, options.verbose > 0, &log)?;
         }
         // There is nowhere to report that stderr is closed.
         let _ = io::stderr().write_all(drops.as_bytes());
-        match outcome.error {
-            Some(error) => Err(error),
-            None => Ok(next),
-        }
+        outcome.error.map_or(Ok(next), Err)
     }
 }
 
-/// Waits for the outputs; how many lines they did not take.
-fn finish_outputs(queue: Queue, timeout: Duration, outcome: &mut Outcome) -> usize {
-    queue.finish(timeout).unwrap_or_else(|error| {
+/// Waits for the outputs; whether stdout is free again.
+fn finish_outputs(queue: Queue, timeout: Duration, outcome: &mut Outcome, log: &Log) -> bool {
+    let alerts = queue.handle();
+    let lost = queue.finish(timeout).unwrap_or_else(|error| {
         outcome.error.get_or_insert(anyhow::Error::new(error).context("stdout"));
         0
-    })
+    });
+    if alerts.dropped() > 0 {
+        let dropped = alerts.dropped();
+        log.warning(&format!("{dropped} alerts were dropped because the outputs queue was full"));
+    }
+    if lost > 0 {
+        log.warning(&format!(
+            "output channels still blocked, discarding all remaining notifications ({lost})"
+        ));
+    }
+    lost == 0
+}
+
+/// What Falco tells with `-v`.
+fn tell_driver(stats: &Stats) {
+    let (events, drops) = (stats.events + stats.dropped(), stats.dropped());
+    // There is nowhere to report that stderr is closed.
+    let _ = writeln!(io::stderr(), "Driver Events:{events}\nDriver Drops:{drops}");
 }
 
 /// Tables for events that happen now, on this host, before they are filled from a snapshot.

@@ -6,7 +6,7 @@ use falco_event::Syscall;
 use falco_modern_ebpf::coverage::{Coverage, Status};
 use falco_modern_ebpf::{AttachMode, ModernEbpf, Options};
 use falco_rules::loader::{LoadedRule, SYSCALL_SOURCE};
-use falco_source::{Capabilities, Next, Snapshot, Source, SourceError, Stats};
+use falco_source::{Snapshot, Source};
 
 use super::nodriver::NoDriver;
 use crate::config::{Attach, Config, EngineKind, LogLevel};
@@ -19,8 +19,8 @@ use crate::session::Session;
 pub struct Opened {
     /// The source, started.
     pub source: Box<dyn Source + Send>,
-    /// What it told at its start, until it is asked for.
-    snapshot: Option<Snapshot>,
+    /// What it told at its start.
+    pub snapshot: Snapshot,
     /// Whether it is eBPF.
     pub is_ebpf: bool,
     /// When it was watching for certain, in nanoseconds since the epoch.
@@ -61,31 +61,7 @@ impl Opened {
     ) -> Result<Self> {
         let snapshot = source.start()?;
         started(&source);
-        Ok(Opened { source: Box::new(source), snapshot: Some(snapshot), is_ebpf, since: now_ns() })
-    }
-}
-
-impl Source for Opened {
-    fn capabilities(&self) -> Capabilities {
-        self.source.capabilities()
-    }
-
-    /// Gives the snapshot that was taken when the source was started.
-    fn start(&mut self) -> Result<Snapshot, SourceError> {
-        Ok(self.snapshot.take().unwrap_or_default())
-    }
-
-    #[inline]
-    fn next(&mut self) -> Result<Next<'_>, SourceError> {
-        self.source.next()
-    }
-
-    fn stop_capture(&mut self) {
-        self.source.stop_capture();
-    }
-
-    fn stats(&self) -> Stats {
-        self.source.stats()
+        Ok(Opened { source: Box::new(source), snapshot, is_ebpf, since: now_ns() })
     }
 }
 

@@ -165,6 +165,7 @@ pub fn replay(
     with_source(test, |source, prepare| {
         let outcome = EventLoop {
             source,
+            begun: None,
             prepare,
             state: State::new(Limits::default()),
             fields: &engine.fields,

@@ -1,5 +1,7 @@
 //! What a running source sees of what was asked for, and why not, where it does not.
 
+use std::fmt;
+
 use falco_event::Syscall;
 
 /// How programs hang on system calls.
@@ -43,6 +45,22 @@ pub struct Refusal {
     pub error: String,
     /// The last lines of the verifier's log; empty if it was not the verifier.
     pub log: Vec<String>,
+}
+
+impl Status {
+    /// What was refused, if something was.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Status::Partly(refusal) | Status::Refused(refusal) => Some(refusal),
+            Status::Covered | Status::NotInKernel => None,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)
+    }
 }
 
 /// One wanted system call, or tracepoint that counts as one.

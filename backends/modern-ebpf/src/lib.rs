@@ -1,28 +1,111 @@
 //! The system calls of this host, seen through eBPF.
 //!
+//! [`ModernEbpf`] is the source. How it comes about, and what it does:
+//!
+//! * [`host`]: what this machine has and allows; what to do if it does not.
+//! * `plan`: which programs the wanted calls need, and where they hang.
+//! * `kernel_btf`, `object`, `load`: the probe (`probe/`, C, compiled by `build.rs`) is made fit for the
+//!   running kernel and verified, program by program. aya-obj reads and relocates it.
+//! * `shared`: what the probe and this crate agree on.
+//! * `ring`, `merge`, `pace`, `clock`: events are lent from the ring buffers as they lie there, in the
+//!   order of time.
 //! * [`coverage`]: which of the wanted events are seen, and why others are not.
+//! * `sys`: the system calls for all that, and, with `ring`, the `unsafe` of this crate.
 
+mod clock;
 pub mod coverage;
+pub mod host;
+pub mod kernel_btf;
+mod load;
+mod merge;
+mod object;
+mod pace;
+mod plan;
+mod ring;
+mod shared;
+mod source;
+mod sys;
 
+use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 
-use falco_source::{Capabilities, Next, Snapshot, Source, SourceError, Stats};
 use thiserror::Error;
 
 pub use coverage::Coverage;
+pub use host::Host;
+pub use source::ModernEbpf;
 
 /// Why there can be no source.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EbpfError {
     /// The kernel, or what is allowed here, does not suffice.
-    #[error("{what}: {fix}")]
+    #[error("{what}; {fix}")]
     Unsupported {
         /// What is missing.
         what: String,
         /// What to do about it.
         fix: String,
     },
+    /// A map could not be made or written.
+    #[error("cannot make eBPF map {name}: {error}")]
+    Map {
+        /// Its name in the probe.
+        name: String,
+        /// The refusal.
+        #[source]
+        error: io::Error,
+    },
+    /// There is no memory for ring buffers.
+    #[error(
+        "cannot make ring buffers of {bytes} bytes: {error}; choose a smaller \
+         engine.modern_ebpf.buf_size_preset, or more CPUs a buffer (cpus_for_each_buffer)"
+    )]
+    Rings {
+        /// Bytes of each.
+        bytes: u32,
+        /// The refusal.
+        #[source]
+        error: io::Error,
+    },
+    /// The kernel's types cannot be read.
+    #[error("cannot read the types of this kernel: {0}")]
+    Kernel(#[from] kernel_btf::BtfError),
+    /// The probe does not fit this kernel, or this crate: a bug.
+    #[error("the eBPF probe cannot be used: {0}; please report this with the kernel's release")]
+    Probe(String),
+}
+
+impl EbpfError {
+    fn probe(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let error = error.into();
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            text += &format!(": {error}");
+            source = error.source();
+        }
+        EbpfError::Probe(text)
+    }
+
+    fn map(name: &str, error: io::Error) -> Self {
+        EbpfError::Map { name: name.to_owned(), error }
+    }
+
+    fn rings(bytes: u32, error: io::Error) -> Self {
+        EbpfError::Rings { bytes, error }
+    }
+
+    /// A refusal of a map for want of rights says which.
+    fn explained(self, host: &Host) -> Self {
+        match self {
+            EbpfError::Map { name, error } if error.kind() == io::ErrorKind::PermissionDenied => {
+                host.explain(&format!("map {name}"), &error)
+            }
+            other => other,
+        }
+    }
 }
 
 /// How programs are attached to system calls.
@@ -68,49 +151,5 @@ impl Default for Options {
             attach: AttachMode::Auto,
             host_root: PathBuf::from("/"),
         }
-    }
-}
-
-/// The source.
-#[derive(Debug)]
-pub struct ModernEbpf {
-    coverage: Coverage,
-}
-
-impl ModernEbpf {
-    /// Loads and verifies the programs; nothing is attached yet.
-    ///
-    /// # Errors
-    /// If the kernel has no BTF or ring buffers, or this process may not use them; if no program is
-    /// accepted. A program that is refused alone costs only its events ([`ModernEbpf::coverage`]).
-    pub fn open(options: Options) -> Result<Self, EbpfError> {
-        let _ = options;
-        Err(EbpfError::Unsupported { what: "not built".into(), fix: "wait".into() })
-    }
-
-    /// What is seen of what was asked for.
-    pub fn coverage(&self) -> &Coverage {
-        &self.coverage
-    }
-
-    /// Detaches all programs. [`Source::next`] then hands out what they sent before, and ends.
-    pub fn stop_capture(&mut self) {}
-}
-
-impl Source for ModernEbpf {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { name: "modern_ebpf", live: true, enter_events: true }
-    }
-
-    fn start(&mut self) -> Result<Snapshot, SourceError> {
-        Ok(Snapshot::default())
-    }
-
-    fn next(&mut self) -> Result<Next<'_>, SourceError> {
-        Ok(Next::End)
-    }
-
-    fn stats(&self) -> Stats {
-        Stats::default()
     }
 }

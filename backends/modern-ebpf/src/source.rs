@@ -1,0 +1,330 @@
+//! The source: programs, rings and clocks together.
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::AsFd;
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use falco_event::RawEvent;
+use falco_proc::Proc;
+use falco_source::{Capabilities, Next, Snapshot, Source, SourceError, Stats};
+
+use crate::clock::{Clock, boot_ns};
+use crate::coverage::{Attachment, Coverage};
+use crate::host::Host;
+use crate::kernel_btf::{self, Cut, Types};
+use crate::load::{self, Programs};
+use crate::merge::Merge;
+use crate::object::{self, Maps, Probe, Sizes};
+use crate::pace::Pace;
+use crate::plan::{self, Plan};
+use crate::ring::Ring;
+use crate::shared::{Counters, Settings};
+use crate::sys::{self, Map};
+use crate::{EbpfError, Options};
+
+static TRACEPOINT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.tracepoint.o"));
+static PER_SYSCALL: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.per_syscall.o"));
+
+/// Programs that had begun when all were detached have ended after this time.
+const LAST_EVENTS: Duration = Duration::from_millis(5);
+/// Events between two looks at whether something is due, when there is no pause.
+const EVENTS_A_LOOK: u32 = 1 << 14;
+/// Counters of the kernel are read again after this time, in nanoseconds.
+const COUNTERS_NS: u64 = 1_000_000_000;
+
+/// How far a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Loaded,
+    Running,
+    /// Detached; `true`: the last programs have ended.
+    Stopped(bool),
+}
+
+/// The system calls of this host through eBPF, live.
+#[derive(Debug)]
+pub struct ModernEbpf {
+    // Before the maps: programs are detached first.
+    programs: Programs,
+    rings: Merge<Ring>,
+    maps: Maps,
+    clock: Clock,
+    pace: Pace,
+    settings: Settings,
+    phase: Phase,
+    coverage: Coverage,
+    attachment: Attachment,
+    host_root: PathBuf,
+    cpus: u32,
+    until_look: u32,
+    events: u64,
+    invalid: u64,
+    /// Counters of the kernel, and when they were read.
+    counters: Cell<(u64, Counters)>,
+}
+
+impl ModernEbpf {
+    /// Loads and verifies the programs; nothing is attached yet.
+    ///
+    /// # Errors
+    /// If the kernel has no BTF or ring buffers, or this process may not use them; if no program is
+    /// accepted. A program that is refused alone costs only its events ([`ModernEbpf::coverage`]).
+    pub fn open(options: Options) -> Result<Self, EbpfError> {
+        let host = Host::inspect();
+        host.check()?;
+        sys::raise_memlock();
+        let kernel = Types::of_kernel(Path::new(kernel_btf::PATH)).map_err(EbpfError::Kernel)?;
+        let functions = plan::functions(&options.syscalls);
+        let (attachment, no_per_syscall) = load::attachment(options.attach, &kernel, &functions)?;
+        let mut probe = Probe::parse(match attachment {
+            Attachment::SysExit => TRACEPOINT,
+            Attachment::PerSyscall => PER_SYSCALL,
+        })?;
+        let kernel = cut(&kernel, &probe, &functions)?;
+        let plan = Plan::new(
+            &options.syscalls,
+            attachment,
+            |program| probe.has(program),
+            |function| kernel.function(function).is_some(),
+        );
+        let cpus = sys::possible_cpus().map_err(|error| EbpfError::map("counters", error))? as u32;
+        let ring = ring_bytes(options.buffer_bytes);
+        let lifecycle = ring_bytes((options.buffer_bytes / 4).max(1 << 20));
+        let sizes = Sizes { cpus, ring, lifecycle };
+        let mut maps = Maps::new();
+        probe
+            .relocate(&kernel, &sizes, &mut maps, |name| {
+                plan.steps.iter().any(|step| step.program == name)
+            })
+            .map_err(|error| error.explained(&host))?;
+        let clock = Clock::new();
+        let settings = Settings {
+            clock_offset_ns: clock.offset_ns(),
+            snaplen: options.snaplen,
+            drop_failed_exit: options.drop_failed_exit,
+            ignored_pid: 0,
+        };
+        set(&maps, "settings", 0, &settings.to_bytes())?;
+        for (number, value) in (0..).zip(&plan.wanted) {
+            if *value != 0 {
+                set(&maps, "wanted", number, &[*value])?;
+            }
+        }
+        // Both take milliseconds in the kernel, and neither needs the other.
+        let (rings, programs) = thread::scope(|scope| {
+            let rings = scope.spawn(|| rings(&maps, cpus, ring, options.cpus_per_buffer));
+            let programs = Programs::load(plan, &probe, &kernel, &maps);
+            (rings.join(), programs)
+        });
+        let rings = rings.unwrap_or_else(|panic| panic::resume_unwind(panic))?;
+        let programs =
+            programs.map_err(|(refusal, error)| host.explain(&refusal.to_string(), &error))?;
+        Ok(ModernEbpf {
+            coverage: programs.coverage(attachment, no_per_syscall),
+            attachment,
+            programs,
+            rings: Merge::new(rings),
+            maps,
+            clock,
+            pace: Pace::new(ring.min(lifecycle).into()),
+            settings,
+            phase: Phase::Loaded,
+            host_root: options.host_root,
+            cpus,
+            until_look: EVENTS_A_LOOK,
+            events: 0,
+            invalid: 0,
+            counters: Cell::default(),
+        })
+    }
+
+    /// What is seen of what was asked for. Programs that cannot be attached are known after
+    /// [`Source::start`].
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// Detaches all programs. [`Source::next`] then hands out what they sent before, and ends.
+    pub fn stop_capture(&mut self) {
+        self.programs.detach();
+        if !matches!(self.phase, Phase::Stopped(_)) {
+            self.phase = Phase::Stopped(false);
+        }
+    }
+
+    /// Waits for events once; whether there is one now.
+    fn wait(&mut self) -> bool {
+        let pause = match self.phase {
+            Phase::Stopped(true) => return false,
+            Phase::Stopped(false) => {
+                self.phase = Phase::Stopped(true);
+                LAST_EVENTS
+            }
+            Phase::Loaded | Phase::Running => self.pace.pause(),
+        };
+        thread::sleep(pause);
+        let fullest = self.rings.queues().iter().map(|ring| (ring.fill(), ring.size()));
+        let (fill, size) = fullest.max_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1))).unwrap_or((0, 1));
+        self.pace.woke(fill, size);
+        self.look();
+        self.advance()
+    }
+
+    fn advance(&mut self) -> bool {
+        let (clock, phase) = (&self.clock, self.phase);
+        self.rings.advance(|| match phase {
+            Phase::Stopped(_) => u64::MAX,
+            Phase::Loaded | Phase::Running => clock.now(),
+        })
+    }
+
+    /// Does what is due now and then.
+    fn look(&mut self) {
+        self.until_look = EVENTS_A_LOOK;
+        if self.clock.has_changed() {
+            self.settings.clock_offset_ns = self.clock.offset_ns();
+            // The map was written before, so that nothing can be wrong with it.
+            let _written = set(&self.maps, "settings", 0, &self.settings.to_bytes());
+        }
+    }
+
+    /// The counters of all CPUs, read at most once a second.
+    fn counters(&self) -> Counters {
+        let (read_at, counters) = self.counters.get();
+        let now = boot_ns();
+        let is_fresh = read_at != 0 && now.saturating_sub(read_at) < COUNTERS_NS;
+        if is_fresh && matches!(self.phase, Phase::Running) {
+            return counters;
+        }
+        let mut sum = Counters::default();
+        let Some(map) = self.maps.get("counters") else { return sum };
+        for cpu in 0..self.cpus {
+            let mut bytes = [0; Counters::BYTES];
+            if map.lookup(cpu, &mut bytes).is_ok() {
+                sum.add(&bytes);
+            }
+        }
+        self.counters.set((now, sum));
+        sum
+    }
+}
+
+impl Source for ModernEbpf {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { name: "modern_ebpf", live: true, enter_events: true }
+    }
+
+    /// Attaches the programs, then reads `/proc`: what happens meanwhile waits in the rings, so that
+    /// nothing is missed in between.
+    fn start(&mut self) -> Result<Snapshot, SourceError> {
+        self.look();
+        self.programs.attach();
+        let no_per_syscall = self.coverage.no_per_syscall.take();
+        self.coverage = self.programs.coverage(self.attachment, no_per_syscall);
+        if !self.programs.is_attached() {
+            let why = self.coverage.gaps().find_map(|call| call.status.refusal());
+            let error =
+                io::Error::other(why.map_or("no call is wanted".into(), ToString::to_string));
+            return Err(SourceError::Io { what: "cannot attach eBPF programs".to_owned(), error });
+        }
+        self.phase = Phase::Running;
+        Proc::new(&self.host_root).snapshot().map_err(|error| SourceError::Io {
+            what: "cannot read the processes of this host".to_owned(),
+            error: io::Error::other(error),
+        })
+    }
+
+    fn next(&mut self) -> Result<Next<'_>, SourceError> {
+        if self.until_look == 0 {
+            self.look();
+        }
+        self.until_look -= 1;
+        if !self.advance() && !self.wait() {
+            return Ok(match self.phase {
+                Phase::Stopped(_) => Next::End,
+                Phase::Loaded | Phase::Running => Next::Idle,
+            });
+        }
+        let Some(ring) = self.rings.current() else { return Ok(Next::Idle) };
+        match RawEvent::parse(ring.record(), ring.cpu(), 0) {
+            Ok(event) => {
+                self.events += 1;
+                Ok(Next::Event(event))
+            }
+            Err(_) => {
+                self.invalid += 1;
+                Ok(Next::Idle)
+            }
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let counters = self.counters();
+        let invalid: u64 = self.rings.queues().iter().map(Ring::invalid).sum();
+        Stats {
+            events: self.events,
+            seen: counters.seen,
+            dropped_ring: counters.lost_ring.iter().sum(),
+            dropped_by_class: counters.drops(),
+            dropped_scratch: counters.lost_scratch,
+            dropped_too_large: counters.lost_too_large,
+            invalid: self.invalid + invalid,
+            ..Stats::default()
+        }
+    }
+}
+
+/// What the probe needs of the kernel's types.
+fn cut(kernel: &Types, probe: &Probe, functions: &[String]) -> Result<Cut, EbpfError> {
+    let types = probe.types()?;
+    let names = types.names().map_err(EbpfError::probe)?;
+    let tracepoints = plan::tracepoints();
+    let functions = functions.iter().map(String::as_str);
+    kernel.cut(&names, tracepoints, functions).map_err(EbpfError::Kernel)
+}
+
+/// The rings of all CPUs, and that of births and deaths.
+fn rings(maps: &Maps, cpus: u32, bytes: u32, per_ring: u16) -> Result<Vec<Ring>, EbpfError> {
+    let refused = |error| EbpfError::rings(bytes, error);
+    let map = |name: &str| {
+        maps.get(name).ok_or_else(|| EbpfError::probe(format!("it has no map `{name}`")))
+    };
+    let online = sys::online_cpus().map_err(refused)?;
+    let per_ring = if per_ring == 0 { online.len() } else { per_ring.into() };
+    let mut made: Vec<(&[u32], Map)> = Vec::new();
+    let mut rings = Vec::new();
+    for cpus in online.chunks(per_ring.max(1)) {
+        let map = object::create_ring(bytes).map_err(refused)?;
+        let first = cpus.first().copied().unwrap_or_default();
+        rings.push(Ring::new(&map, first as u16).map_err(refused)?);
+        made.push((cpus, map));
+    }
+    let of_cpu = |cpu: u32| {
+        let own = made.iter().find(|(cpus, _)| cpus.contains(&cpu));
+        // A CPU that comes online later shares a ring.
+        let ring = own.or_else(|| made.get(cpu as usize % made.len().max(1)));
+        ring.map(|(_, map)| map.as_fd())
+    };
+    let by_cpu: Vec<_> = (0..cpus).filter_map(of_cpu).collect();
+    map("rings")?.set_fds(&by_cpu).map_err(refused)?;
+    rings.push(Ring::new(map("lifecycle")?, 0).map_err(refused)?);
+    Ok(rings)
+}
+
+fn set(maps: &Maps, name: &str, index: u32, value: &[u8]) -> Result<(), EbpfError> {
+    let map = maps.get(name).ok_or_else(|| EbpfError::probe(format!("it has no map `{name}`")))?;
+    map.set(index, value).map_err(|error| EbpfError::map(name, error))
+}
+
+/// The size that the kernel can give to a ring: a power of two of pages.
+fn ring_bytes(wanted: u64) -> u32 {
+    let most = 1 << 30;
+    let wanted = wanted.clamp(sys::page_size() as u64, most).next_power_of_two();
+    wanted as u32
+}

@@ -1,5 +1,7 @@
 //! Attacks in containers: what is done, which rules report it, with what fields. What raises nothing is
 //! a near-miss.
+//!
+//! Paths before `cat` and `mknod` keep busybox's shell from doing their work itself.
 
 use crate::attack::{Attack, attack};
 use crate::containers::BY_CONTAINERD;
@@ -41,7 +43,7 @@ pub fn strong_start() -> Attack {
 
 /// What is done in a container that containerd runs without Docker.
 pub fn by_containerd() -> Attack {
-    attack("by-containerd", "cat /etc/shadow; cp $A /tmp/x; /tmp/x nothing")
+    attack("by-containerd", "/bin/cat /etc/shadow; cp $A /tmp/x; /tmp/x nothing")
         .inside(BY_CONTAINERD)
         .raises(
             &["Read sensitive file untrusted"],
@@ -64,7 +66,7 @@ pub fn attacks() -> Vec<Attack> {
 
 fn official() -> Vec<Attack> {
     vec![
-        attack("c-shadow", "cat /etc/shadow; cat /etc/passwd").inside(PLAIN).raises(
+        attack("c-shadow", "/bin/cat /etc/shadow; /bin/cat /etc/passwd").inside(PLAIN).raises(
             &["Read sensitive file untrusted"],
             &["Password hashes read"],
             &[
@@ -102,7 +104,7 @@ fn official() -> Vec<Attack> {
             .raises(
                 &["Redirect STDOUT/STDIN to Network Connection in Container"],
                 &["Standard stream moved onto a network connection"],
-                &[("evt.rawres", "1"), ("fd.rport", "14445")],
+                &[("evt.rawres", "1"), ("fd.sport", "14445")],
             )
             .raises(
                 &["Redirect STDOUT/STDIN to Network Connection in Container"],
@@ -191,7 +193,7 @@ fn ours() -> Vec<Attack> {
             &["Package manager run in container"],
             &[("proc.args", "install netcat")],
         ),
-        attack("c-token", "cat /var/run/secrets/kubernetes.io/serviceaccount/token")
+        attack("c-token", "/bin/cat /var/run/secrets/kubernetes.io/serviceaccount/token")
             .inside(PLAIN)
             .raises(
                 &[],
@@ -208,7 +210,7 @@ fn ours() -> Vec<Attack> {
             &["Namespaces of the host entered"],
             &[("evt.type", "setns"), ("evt.rawres", "0")],
         ),
-        attack("c-disk", "mknod /tmp/disk b 8 0").inside(PLAIN).raises(
+        attack("c-disk", "/bin/mknod /tmp/disk b 8 0").inside(PLAIN).raises(
             &[],
             &["Disk of the host opened in container"],
             &[("evt.type", "mknod*"), ("proc.name", "mknod")],

@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::attack::{Attack, Deed, Place, now};
 use crate::stage::{Actor, FAKES, in_namespaces, succeed};
 
@@ -28,7 +30,8 @@ const APPLETS: &[&str] = &[
 
 /// The daemon with its containers. All of it dies with the thread that started it.
 pub struct Containers {
-    daemon: Child,
+    /// The parent of the daemon, which ends with it.
+    unshare: Child,
     /// `docker`'s socket, containerd's socket, nothing that a daemon keeps.
     dir: tempfile::TempDir,
     /// Full ids by name.
@@ -63,11 +66,18 @@ impl Containers {
         command.arg(at("actor")).args(addresses);
         let log = fs::File::create(at("log")).expect("a log");
         command.stdout(Stdio::null()).stderr(log);
-        let daemon = command.spawn().expect("setpriv (util-linux) runs");
-        let mut containers = Containers { daemon, dir, ids: BTreeMap::new(), parents_before };
+        let unshare = command.spawn().expect("setpriv (util-linux) runs");
+        let mut containers = Containers { unshare, dir, ids: BTreeMap::new(), parents_before };
         containers.wait_until_ready();
         containers.load_image(&actor.path());
         containers
+    }
+
+    /// The daemon: process 1 of its namespace, and the only child of `unshare`.
+    fn daemon(&self) -> Option<i32> {
+        let unshare = self.unshare.id();
+        let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children"));
+        children.ok()?.trim().parse().ok()
     }
 
     fn wait_until_ready(&mut self) {
@@ -141,7 +151,10 @@ impl Containers {
     }
 
     fn ctr(&self) -> Command {
-        let mut ctr = Command::new("ctr");
+        // It mounts the image to look for users in it, where the daemon must see that.
+        let mut ctr = Command::new("nsenter");
+        let daemon = self.daemon().expect("the daemon runs").to_string();
+        ctr.args(["--mount", "--pid", "--target", &daemon, "--", "ctr"]);
         ctr.arg("-a").arg(self.dir.path().join("exec/containerd/containerd.sock"));
         ctr.stdin(Stdio::null());
         ctr
@@ -218,9 +231,12 @@ fn options(attack: &Attack) -> impl Iterator<Item = String> {
 
 impl Drop for Containers {
     fn drop(&mut self) {
-        // Process 1 of the namespace is killed with `unshare`, and everything else with process 1.
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+        // Everything in the namespace is killed with its process 1.
+        match self.daemon().and_then(Pid::from_raw) {
+            Some(daemon) => drop(kill_process(daemon, Signal::KILL)),
+            None => drop(self.unshare.kill()),
+        }
+        let _ = self.unshare.wait();
         let begin = Instant::now();
         // Directories of processes that are still dying cannot be removed yet.
         while !self.remove_cgroups() && begin.elapsed() < PATIENCE {

@@ -196,6 +196,7 @@ impl Drop for Sensor {
         // Also when a test fails. A sensor that has ended cannot be killed any more.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.stderr();
     }
 }
 

@@ -52,19 +52,26 @@ impl Actor {
         let mut stage = in_namespaces(&["--pid", "--mount-proc", "--net", "--ipc", "--uts"]);
         stage.args(["sh", "-c", include_str!("stage.sh"), "stage"]);
         stage.arg(self.path()).args([attack.token().as_str(), attack.script]).args(FAKES);
-        succeed(&mut stage);
+        succeed(&mut in_time(&stage));
         Deed { attack, container_id: "host".into(), began, ended: now() }
     }
 }
 
-/// A command in new namespaces, without a terminal, which ends in time, and all of whose processes
-/// die with the thread that starts it. A mount namespace is always among them.
+/// A command in new namespaces, a mount namespace always among them, without a terminal. All of its
+/// processes die with the thread that starts it, and with the first of them.
 pub fn in_namespaces(kinds: &[&str]) -> Command {
     let mut command = dying_with_its_starter();
-    command.args(["timeout", "-s", "KILL", SECONDS, "setsid", "unshare", "--fork", "--kill-child"]);
-    command.args(["--mount", "--propagation", "private"]).args(kinds).arg("--");
-    command.stdin(Stdio::null());
+    command.args(["setsid", "unshare", "--fork", "--kill-child", "--mount"]);
+    command.args(["--propagation", "private"]).args(kinds).arg("--").stdin(Stdio::null());
     command
+}
+
+/// The same command, killed when it takes too long.
+fn in_time(command: &Command) -> Command {
+    let mut limited = dying_with_its_starter();
+    limited.args(["timeout", "-s", "KILL", SECONDS]).arg(command.get_program());
+    limited.args(command.get_args()).stdin(Stdio::null());
+    limited
 }
 
 /// Runs a command that must end well.

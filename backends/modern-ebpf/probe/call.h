@@ -37,7 +37,8 @@ struct call {
 
 INLINE bool in_compat_call(void)
 {
-	return READ(current_task(), thread_info.status) & TS_COMPAT;
+	u32 status = HAS_TYPED_TASK ? typed_task()->thread_info.status : READ(current_task(), thread_info.status);
+	return status & TS_COMPAT;
 }
 
 /* The number of socketcall(2), which only 32-bit callers have: one call for all that is about sockets,
@@ -149,7 +150,7 @@ INLINE struct call call_of_current(void)
 {
 	const struct pt_regs *regs;
 	if (HAS_ENUM(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		regs = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		regs = (const struct pt_regs *)bpf_task_pt_regs(typed_task());
 	else
 		regs = (const struct pt_regs *)(READ(current_task(), stack) + THREAD_SIZE) - 1;
 	return (struct call){regs, 0, in_compat_call()};

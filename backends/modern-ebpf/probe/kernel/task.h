@@ -220,3 +220,12 @@ INLINE struct task_struct *current_task(void)
 {
 	return (struct task_struct *)bpf_get_current_task();
 }
+
+/* Since 5.11 the current task can be had as a pointer whose type the verifier knows: plain loads follow it,
+ * where READ calls a helper for each step. For what every event pays. */
+#define HAS_TYPED_TASK HAS_ENUM(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+
+INLINE struct task_struct *typed_task(void)
+{
+	return bpf_get_current_task_btf();
+}

@@ -11,11 +11,18 @@
 /* The file that is open as `fd` in the current process, or NULL. */
 INLINE struct file *file_of_fd(s64 fd)
 {
-	struct fdtable *fdt = READ(current_task(), files, fdt);
-	if (fd < 0 || fd >= READ(fdt, max_fds))
-		return NULL;
-	struct file **files = READ(fdt, fd);
-	return files ? READ_AT(files, fd) : NULL;
+	u32 max_fds;
+	struct file **files;
+	if (HAS_TYPED_TASK) {
+		struct fdtable *fdt = typed_task()->files->fdt;
+		max_fds = fdt->max_fds;
+		files = fdt->fd;
+	} else {
+		struct fdtable *fdt = READ(current_task(), files, fdt);
+		max_fds = READ(fdt, max_fds);
+		files = READ(fdt, fd);
+	}
+	return fd >= 0 && fd < max_fds ? READ_AT(files, fd) : NULL;
 }
 
 /* A device number as user space has it (new_encode_dev of include/linux/kdev_t.h). */
@@ -29,12 +36,10 @@ enum overlay_layer { NOT_OVERLAY, UPPER_LAYER, LOWER_LAYER };
 
 /* Which layer of an overlay a file comes from. The dentry of the upper file, if there is one, follows the
  * VFS inode in overlayfs' own inode (fs/overlayfs/ovl_entry.h, struct ovl_inode). */
-INLINE enum overlay_layer overlay_layer_of(struct file *file)
+INLINE enum overlay_layer overlay_layer_of(struct inode *inode, struct super_block *sb)
 {
-	struct dentry *dentry = READ(file, f_path.dentry);
-	if (READ(dentry, d_sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+	if (READ(sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
 		return NOT_OVERLAY;
-	struct inode *inode = READ(dentry, d_inode);
 	struct dentry *upper = NULL;
 	bpf_probe_read_kernel(&upper, sizeof(upper), (u8 *)inode + KERNEL_SIZE(struct inode));
 	return upper && READ(upper, d_inode, i_ino) ? UPPER_LAYER : LOWER_LAYER;
@@ -55,9 +60,10 @@ INLINE struct opened opened_of_fd(s64 fd)
 	struct file *file = file_of_fd(fd);
 	if (file) {
 		struct inode *inode = READ(file, f_inode);
-		opened.dev = encode_dev(READ(inode, i_sb, s_dev));
+		struct super_block *sb = READ(inode, i_sb);
+		opened.dev = encode_dev(READ(sb, s_dev));
 		opened.ino = READ(inode, i_ino);
-		opened.layer = overlay_layer_of(file);
+		opened.layer = overlay_layer_of(inode, sb);
 		opened.created = READ(file, f_mode) & FMODE_CREATED;
 	}
 	return opened;

@@ -5,19 +5,20 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/watching.rs"]
+mod watching;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{falco, run};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use watching::{PATIENCE, Watching};
 
 const RULE: &str = "
 - rule: Shell
@@ -26,72 +27,11 @@ const RULE: &str = "
   output: Shell (%proc.cmdline)
   priority: NOTICE
 ";
-const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running program whose lines can be waited for.
-struct Watching {
-    child: Child,
-    lines: mpsc::Receiver<String>,
-    seen: String,
-}
-
-impl Watching {
-    fn start(rules: &Path, more: &[&str]) -> Self {
-        let mut command = falco();
-        command.args(["-o", "engine.kind=nodriver", "-o", "log_stderr=true", "-r"]).arg(rules);
-        let mut child =
-            command.args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (sender, lines) = mpsc::channel();
-        let streams: [Box<dyn Read + Send>; 2] =
-            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
-        for stream in streams {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    let _ = sender.send(line);
-                }
-            });
-        }
-        let mut watching = Watching { child, lines, seen: String::new() };
-        watching.wait_for("Opening 'syscall' source with no driver");
-        watching
-    }
-
-    /// The next line with this text, on stdout or stderr.
-    #[track_caller]
-    fn wait_for(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(line) = self.lines.recv_timeout(left) else {
-                let _ = self.child.kill();
-                panic!("no {text:?} in\n{}", self.seen);
-            };
-            self.seen += &line;
-            self.seen.push('\n');
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    fn send(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Its end, and what it printed from the start.
-    fn end(mut self) -> (ExitStatus, String) {
-        let status = self.child.wait().unwrap();
-        self.lines.iter().for_each(|line| self.seen += &(line + "\n"));
-        (status, std::mem::take(&mut self.seen))
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn watch(rules: &Path, more: &[&str]) -> Watching {
+    let mut command = falco();
+    command.args(["-o", "engine.kind=nodriver", "-o", "log_stderr=true", "-r"]).arg(rules);
+    Watching::start(command.args(more), "Opening 'syscall' source with no driver")
 }
 
 /// A directory with a rules file.
@@ -106,7 +46,7 @@ fn desk() -> (tempfile::TempDir, PathBuf) {
 fn sigterm_and_sigint_end_a_watch_with_its_statistics() {
     let (_dir, rules) = desk();
     for signal in [Signal::TERM, Signal::INT] {
-        let watching = Watching::start(&rules, &[]);
+        let watching = watch(&rules, &[]);
         watching.send(signal);
         let (status, seen) = watching.end();
         assert_eq!(status.code(), Some(0), "{seen}");
@@ -125,7 +65,7 @@ fn sigterm_and_sigint_end_a_watch_with_its_statistics() {
 fn a_time_limit_holds_without_events_too() {
     let (_dir, rules) = desk();
     let start = Instant::now();
-    let (status, seen) = Watching::start(&rules, &["-M", "1"]).end();
+    let (status, seen) = watch(&rules, &["-M", "1"]).end();
     assert_eq!(status.code(), Some(0), "{seen}");
     let took = start.elapsed();
     assert!(Duration::from_secs(1) <= took && took < PATIENCE, "{took:?}");
@@ -134,20 +74,19 @@ fn a_time_limit_holds_without_events_too() {
 #[test]
 fn sigusr1_opens_the_outputs_anew() {
     let (_dir, rules) = desk();
-    let mut watching = Watching::start(&rules, &[]);
+    let mut watching = watch(&rules, &[]);
     for _ in 0..2 {
         watching.send(Signal::USR1);
         watching.wait_for("SIGUSR1 received, reopening outputs...");
     }
-    watching.send(Signal::TERM);
-    assert_eq!(watching.end().0.code(), Some(0));
+    watching.terminate();
 }
 
 #[test]
 fn long_silence_raises_an_alert_with_falcos_words() {
     let (_dir, rules) = desk();
     let more = ["-o", "syscall_event_timeouts.max_consecutives=10", "-o", "json_output=true"];
-    let mut watching = Watching::start(&rules, &more);
+    let mut watching = watch(&rules, &more);
     let line = watching.wait_for("timeouts notification");
     let mut alert: Value = serde_json::from_str(&line).unwrap();
     alert["time"] = Value::Null;
@@ -164,7 +103,7 @@ fn long_silence_raises_an_alert_with_falcos_words() {
 #[test]
 fn sighup_loads_rules_anew_or_says_what_is_wrong_with_them() {
     let (_dir, rules) = desk();
-    let mut watching = Watching::start(&rules, &[]);
+    let mut watching = watch(&rules, &[]);
     fs::write(&rules, "- rule: Half\n  desc: a rule\n  condition: evt.type=\n").unwrap();
     watching.send(Signal::HUP);
     let alert = watching.wait_for("hot restart failure");
@@ -176,9 +115,7 @@ fn sighup_loads_rules_anew_or_says_what_is_wrong_with_them() {
     watching.wait_for("Opening 'syscall' source with no driver");
     watching.wait_for("SIGHUP received, restarting...");
     thread::sleep(Duration::from_millis(300));
-    watching.send(Signal::TERM);
-    let (status, seen) = watching.end();
-    assert_eq!(status.code(), Some(0), "{seen}");
+    let seen = watching.terminate();
     assert_eq!(seen.matches("restarting...").count(), 1, "{seen}");
     assert_eq!(seen.matches("Events detected:").count(), 2, "{seen}");
 }

@@ -64,3 +64,11 @@ INLINE u64 sendfile_offset(const struct call *call)
 }
 
 FIXED_EXIT(sendfile, SYSCALL_SENDFILE_X, 40, RESULT U64(sendfile_offset(call)) FD(0) FD(1) ARG_U64(3))
+
+/* --- Between processes -------------------------------------------------------------------------------------- */
+
+/* The data is what the caller's own buffers hold. */
+#define OWN_DATA put_vector_data(&event, arg(call, 1), arg(call, 2), call->compat, BYTES_READ, false);
+
+EXIT_OF(process_vm_readv, SYSCALL_PROCESS_VM_READV_X, RESULT PID(0) OWN_DATA)
+EXIT_OF(process_vm_writev, SYSCALL_PROCESS_VM_WRITEV_X, RESULT PID(0) OWN_DATA)

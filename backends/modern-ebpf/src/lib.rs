@@ -2,7 +2,7 @@
 //!
 //! [`ModernEbpf`] is the source. How it comes about, and what it does:
 //!
-//! * [`host`]: what this machine has and allows; what to do if it does not.
+//! * `host`: what this machine has and allows; what to do if it does not.
 //! * `plan`: which programs the wanted calls need, and where they hang.
 //! * `kernel_btf`, `object`, `load`: the probe (`probe/`, C, compiled by `build.rs`) is made fit for the
 //!   running kernel and verified, program by program. aya-obj reads and relocates it.
@@ -14,7 +14,7 @@
 
 mod clock;
 pub mod coverage;
-pub mod host;
+mod host;
 pub mod kernel_btf;
 mod load;
 mod merge;
@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use coverage::Coverage;
-pub use host::Host;
+use host::Host;
 pub use source::ModernEbpf;
 
 /// Why there can be no source.

@@ -348,3 +348,112 @@ fn compat_functions(call: &str) -> Vec<String> {
     names.dedup();
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(names: &[&str]) -> Vec<u16> {
+        names.iter().map(|name| Syscall::by_name(name).unwrap().id).collect()
+    }
+
+    fn plan(names: &[&str], attachment: Attachment, functions: &[&str]) -> Plan {
+        let programs = [
+            "sys_exit",
+            "sys_enter",
+            "generic_exit",
+            "openat_exit",
+            "openat_enter",
+            "execve_exit",
+            "stat_exit",
+            "sched_process_exec",
+            "sched_process_exit",
+        ];
+        Plan::new(
+            &ids(names),
+            attachment,
+            |program| programs.contains(&program),
+            |function| functions.contains(&function),
+        )
+    }
+
+    fn programs(plan: &Plan) -> Vec<&str> {
+        plan.steps.iter().map(|step| step.program.as_str()).collect()
+    }
+
+    #[test]
+    fn a_dispatcher_leads_to_the_wanted_programs_alone() {
+        let names = ["openat", "getppid", "getpid", "execve", "sched_process_exit", "sched_switch"];
+        let plan = plan(&names, Attachment::SysExit, &[]);
+        assert_eq!(
+            programs(&plan),
+            [
+                "sys_exit",
+                "execve_exit",
+                "openat_exit",
+                "generic_exit",
+                "sys_enter",
+                "openat_enter",
+                "sched_process_exec",
+                "sched_process_exit",
+            ]
+        );
+        let step = |name: &str| plan.steps.iter().find(|step| step.program == name).unwrap();
+        assert_eq!(step("openat_exit").table, Some((Table::Exits, vec![257])));
+        assert_eq!(step("generic_exit").table, Some((Table::Exits, vec![39, 110])));
+        assert_eq!(step("openat_enter").table, Some((Table::Enters, vec![257])));
+        assert_eq!(step("openat_enter").role, Role::Form);
+        assert_eq!(step("sys_exit").calls.len(), 4);
+        assert_eq!(step("sched_process_exec").calls, ids(&["execve"]));
+        // The probe of this test has nothing for sched_switch.
+        assert!(!plan.calls.contains(&ids(&["sched_switch"])[0]));
+        // openat is 257, and 295 for 32-bit programs.
+        assert_eq!(plan.wanted[257], WANTED_NATIVE);
+        assert_eq!(plan.wanted[295], WANTED_COMPAT);
+        // 39 is getpid for the ones, mkdir for the others; nobody wants mkdir.
+        assert_eq!((plan.wanted[39], plan.wanted[20]), (WANTED_NATIVE, WANTED_COMPAT));
+        assert_eq!((plan.wanted[0], plan.wanted[COMPAT_SOCKETCALL]), (0, 0));
+    }
+
+    #[test]
+    fn socketcall_is_wanted_with_any_call_about_sockets() {
+        let plan = plan(&["connect"], Attachment::SysExit, &[]);
+        assert_eq!(plan.wanted[COMPAT_SOCKETCALL], WANTED_COMPAT);
+    }
+
+    #[test]
+    fn programs_hang_on_the_functions_that_there_are() {
+        let functions = [
+            "__x64_sys_openat",
+            "__ia32_compat_sys_openat",
+            "__x64_sys_newstat",
+            "__ia32_sys_newstat",
+            "__do_sys_getppid",
+            "__ia32_sys_getppid",
+            "__do_sys_execve",
+        ];
+        let names = ["openat", "stat", "getppid", "execve", "sched_process_exit"];
+        let plan = plan(&names, Attachment::PerSyscall, &functions);
+        let hooks: Vec<_> =
+            plan.steps.iter().map(|step| (step.program.as_str(), &step.hook, step.role)).collect();
+        let exit = |name: &str| Hook::Exit(name.to_owned());
+        let enter = |name: &str| Hook::Entry(name.to_owned());
+        assert_eq!(
+            hooks,
+            [
+                ("stat_exit", &exit("__x64_sys_newstat"), Role::Events),
+                ("stat_exit", &exit("__ia32_sys_newstat"), Role::Form),
+                ("generic_exit", &exit("__do_sys_getppid"), Role::Events),
+                ("openat_exit", &exit("__x64_sys_openat"), Role::Events),
+                ("openat_enter", &enter("__x64_sys_openat"), Role::Form),
+                ("openat_exit", &exit("__ia32_compat_sys_openat"), Role::Form),
+                ("openat_enter", &enter("__ia32_compat_sys_openat"), Role::Form),
+                ("sched_process_exec", &Hook::Tracepoint("sched_process_exec"), Role::Events),
+                ("sched_process_exit", &Hook::Tracepoint("sched_process_exit"), Role::Events),
+            ]
+            .map(|hook| (hook.0, hook.1, hook.2))
+        );
+        // With arguments, the innermost function is no substitute.
+        assert_eq!(plan.missing.iter().copied().collect::<Vec<_>>(), ids(&["execve"]));
+    }
+}

@@ -7,13 +7,13 @@
 //! `Documentation/bpf/ringbuf.rst`.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use falco_event::raw::HEADER_LEN;
 
 use crate::merge::Queue;
-use crate::sys::{Map, Mapping, page_size};
+use crate::sys::{Mapping, page_size};
 
 const BUSY: u32 = 1 << 31;
 const DISCARD: u32 = 1 << 30;
@@ -46,11 +46,14 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// Maps a map of type `BPF_MAP_TYPE_RINGBUF`.
-    pub(crate) fn new(map: &Map, cpu: u16) -> io::Result<Self> {
-        let (size, page) = (map.max_entries() as usize, page_size());
-        let consumer = Mapping::new(map.as_fd(), page, 0, true)?;
-        let producer = Mapping::new(map.as_fd(), page + 2 * size, page, false)?;
+    /// Maps a map of type `BPF_MAP_TYPE_RINGBUF` that has `size` bytes.
+    pub(crate) fn new(map: BorrowedFd<'_>, size: u32, cpu: u16) -> io::Result<Self> {
+        let (size, page) = (size as usize, page_size());
+        if !size.is_power_of_two() || !size.is_multiple_of(page) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let consumer = Mapping::new(map, page, 0, true)?;
+        let producer = Mapping::new(map, page + 2 * size, page, false)?;
         let mut ring = Ring {
             consumer,
             producer,
@@ -192,6 +195,166 @@ impl Queue for Ring {
     fn pop(&mut self) {
         if self.len > 0 {
             self.skip((u64::from(self.len) + RECORD_HEADER).next_multiple_of(8));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::{AsFd, FromRawFd};
+    use std::os::unix::fs::FileExt;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Memory with a ring's layout, and a producer that writes as the kernel does.
+    struct Fake {
+        file: File,
+        size: u64,
+        end: u64,
+    }
+
+    impl Fake {
+        fn new(size: u64) -> Self {
+            // SAFETY: a name that ends with NUL; the fd is new and owned by the file alone.
+            let file = unsafe { File::from_raw_fd(libc::memfd_create(c"ring".as_ptr(), 0)) };
+            file.set_len(2 * page_size() as u64 + 2 * size).unwrap();
+            Fake { file, size, end: 0 }
+        }
+
+        fn reader(&self) -> Ring {
+            Ring::new(self.file.as_fd(), self.size as u32, 3).unwrap()
+        }
+
+        /// The consumer's position that a reader has told.
+        fn told(&self) -> u64 {
+            let mut bytes = [0; 8];
+            self.file.read_exact_at(&mut bytes, 0).unwrap();
+            u64::from_le_bytes(bytes)
+        }
+
+        /// Writes bytes at a position, in both places where they are seen.
+        fn write(&self, position: u64, bytes: &[u8]) {
+            for (at, byte) in (position..).zip(bytes) {
+                for copy in [0, self.size] {
+                    let place = 2 * page_size() as u64 + at % self.size + copy;
+                    self.file.write_all_at(&[*byte], place).unwrap();
+                }
+            }
+        }
+
+        /// Appends a record, if there is room; its position.
+        fn push(&mut self, record: &[u8], bits: u32) -> Option<u64> {
+            let taken = (record.len() as u64 + 8).next_multiple_of(8);
+            if self.end + taken - self.told() > self.size {
+                return None;
+            }
+            self.write(self.end, &(record.len() as u32 | bits).to_le_bytes());
+            self.write(self.end + 8, record);
+            self.end += taken;
+            self.file.write_all_at(&self.end.to_le_bytes(), page_size() as u64).unwrap();
+            Some(self.end - taken)
+        }
+    }
+
+    /// A record that is as long as an event at least.
+    fn record(number: u64, len: usize) -> Vec<u8> {
+        let mut record = vec![number as u8; len.max(HEADER_LEN)];
+        record[..8].copy_from_slice(&number.to_le_bytes());
+        record
+    }
+
+    #[test]
+    fn what_is_being_written_waits_and_what_is_discarded_never_shows() {
+        let mut fake = Fake::new(4096);
+        let mut ring = fake.reader();
+        assert_eq!(ring.head(), None);
+        fake.push(&record(1, 30), DISCARD).unwrap();
+        let busy = fake.push(&record(2, 30), BUSY).unwrap();
+        fake.push(&record(3, 30), 0).unwrap();
+        assert_eq!(ring.head(), None);
+        fake.write(busy, &30_u32.to_le_bytes());
+        assert_eq!(ring.head(), Some(2));
+        assert_eq!(ring.record(), record(2, 30));
+        ring.pop();
+        assert_eq!(ring.head(), Some(3));
+        ring.pop();
+        assert_eq!((ring.head(), ring.invalid()), (None, 0));
+        // At the end, the kernel knows that everything was read.
+        assert_eq!(fake.told(), fake.end);
+    }
+
+    #[test]
+    fn what_is_no_record_is_counted_and_left_behind() {
+        let mut fake = Fake::new(4096);
+        let mut ring = fake.reader();
+        // Shorter than an event.
+        fake.push(&[1; 10], 0).unwrap();
+        fake.push(&record(2, 40), 0).unwrap();
+        assert_eq!((ring.head(), ring.invalid()), (Some(2), 1));
+        ring.pop();
+        // Longer than what was written, and longer than the ring.
+        for len in [100_u32, 5000, DISCARD - 1] {
+            let at = fake.push(&record(3, 40), 0).unwrap();
+            fake.write(at, &len.to_le_bytes());
+            assert_eq!(ring.head(), None);
+            fake.push(&record(4, 40), 0).unwrap();
+            assert_eq!(ring.head(), Some(4));
+            ring.pop();
+        }
+        assert_eq!(ring.invalid(), 4);
+    }
+
+    #[test]
+    fn the_kernel_is_told_in_time() {
+        let mut fake = Fake::new(1 << 16);
+        let mut ring = fake.reader();
+        while fake.push(&record(1, 200), 0).is_some() {}
+        let mut read = 0;
+        while ring.head().is_some() {
+            assert!(read - fake.told() <= (1 << 16) / 8, "{read} read, {} told", fake.told());
+            ring.pop();
+            read += 208;
+        }
+        assert_eq!(fake.told(), fake.end);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        /// Whatever is written and read in turns, every record comes once, whole and in order.
+        #[test]
+        fn every_record_comes_once(
+            turns in proptest::collection::vec((0..12_usize, 0..12_usize, 0..900_usize), 1..60),
+        ) {
+            let mut fake = Fake::new(4096);
+            let mut ring = fake.reader();
+            let (mut written, mut read) = (Vec::new(), Vec::new());
+            let mut number = 0;
+            for (writes, reads, len) in turns {
+                for _ in 0..writes {
+                    number += 1;
+                    let record = record(number, len + number as usize % 50);
+                    let bits = if number % 5 == 0 { DISCARD } else { 0 };
+                    if fake.push(&record, bits).is_some() && bits == 0 {
+                        written.push(record);
+                    }
+                }
+                for _ in 0..reads {
+                    if ring.head().is_some() {
+                        read.push(ring.record().to_vec());
+                        ring.pop();
+                    }
+                }
+            }
+            while ring.head().is_some() {
+                read.push(ring.record().to_vec());
+                ring.pop();
+            }
+            prop_assert_eq!(read, written);
+            prop_assert_eq!((ring.invalid(), fake.told()), (0, fake.end));
         }
     }
 }

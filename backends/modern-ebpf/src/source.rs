@@ -302,7 +302,7 @@ fn rings(maps: &Maps, cpus: u32, bytes: u32, per_ring: u16) -> Result<Vec<Ring>,
     for cpus in online.chunks(per_ring.max(1)) {
         let map = object::create_ring(bytes).map_err(refused)?;
         let first = cpus.first().copied().unwrap_or_default();
-        rings.push(Ring::new(&map, first as u16).map_err(refused)?);
+        rings.push(Ring::new(map.as_fd(), bytes, first as u16).map_err(refused)?);
         made.push((cpus, map));
     }
     let of_cpu = |cpu: u32| {
@@ -313,7 +313,8 @@ fn rings(maps: &Maps, cpus: u32, bytes: u32, per_ring: u16) -> Result<Vec<Ring>,
     };
     let by_cpu: Vec<_> = (0..cpus).filter_map(of_cpu).collect();
     map("rings")?.set_fds(&by_cpu).map_err(refused)?;
-    rings.push(Ring::new(map("lifecycle")?, 0).map_err(refused)?);
+    let lifecycle = map("lifecycle")?;
+    rings.push(Ring::new(lifecycle.as_fd(), lifecycle.max_entries(), 0).map_err(refused)?);
     Ok(rings)
 }
 

@@ -37,22 +37,16 @@ pub struct Host {
 impl Host {
     /// Looks.
     pub fn look() -> Self {
-        let ebpf = falco_modern_ebpf::Host::inspect();
         let uname = rustix::system::uname();
         let memlock = getrlimit(Resource::Memlock);
         Host {
-            release: ebpf.release,
+            release: uname.release().to_string_lossy().into_owned(),
             machine: uname.machine().to_string_lossy().into_owned(),
-            btf: match ebpf.no_btf {
-                Some(error) => Err(error),
-                None => fs::metadata(BTF)
-                    .map(|metadata| metadata.len())
-                    .map_err(|error| error.to_string()),
-            },
+            btf: size(BTF),
             cpus: std::thread::available_parallelism().ok().map(usize::from),
             uid: rustix::process::geteuid().as_raw(),
             capabilities: effective_capabilities(&read("/proc/self/status").unwrap_or_default()),
-            lockdown: ebpf.lockdown,
+            lockdown: read("/sys/kernel/security/lockdown").as_deref().and_then(in_brackets),
             unprivileged_bpf_disabled: number("/proc/sys/kernel/unprivileged_bpf_disabled"),
             perf_event_paranoid: number("/proc/sys/kernel/perf_event_paranoid"),
             jit: number("/proc/sys/net/core/bpf_jit_enable"),
@@ -72,12 +66,26 @@ impl Host {
     }
 }
 
+/// The size of a file that can be opened, as a run has to.
+fn size(path: &str) -> Result<u64, String> {
+    fs::File::open(path)
+        .and_then(|file| file.metadata())
+        .map(|metadata| metadata.len())
+        .map_err(|error| error.to_string())
+}
+
 fn read(path: &str) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
 fn number(path: &str) -> Option<i64> {
     read(path)?.trim().parse().ok()
+}
+
+/// `none [integrity] confidentiality` → `integrity`.
+fn in_brackets(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once('[')?;
+    Some(rest.split_once(']')?.0.to_owned())
 }
 
 /// The set `CapEff` of `/proc/PID/status`.
@@ -92,6 +100,8 @@ mod tests {
 
     #[test]
     fn files_are_read_as_the_kernel_writes_them() {
+        assert_eq!(in_brackets("none [integrity] confidentiality\n").as_deref(), Some("integrity"));
+        assert_eq!(in_brackets("none\n"), None);
         assert_eq!(
             effective_capabilities("CapPrm:\t0\nCapEff:\t000001fffeffffff\n"),
             Some(0x1ff_feff_ffff)

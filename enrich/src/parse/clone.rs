@@ -97,11 +97,8 @@ impl Parser<'_, '_> {
             return told_itself;
         }
         let is_thread = clone_flags & flags::CLONE_THREAD != 0;
-        let (pid, is_related) = if is_thread {
-            (caller.pid, true)
-        } else {
-            (thread.tid, thread.ptid == caller.tid)
-        };
+        let (pid, is_related) =
+            if is_thread { (caller.pid, true) } else { (thread.tid, thread.ptid == caller.tid) };
         // A caller that was stopped returns long after its child has begun.
         let is_of_its_age = self.is_fresh(thread.record.clone_ts);
         thread.pid == pid && (is_of_its_age || (told_itself && is_related))

@@ -11,8 +11,9 @@ use crate::fd::{Fd, FdFlags, FdType, Socket};
 use crate::thread::Thread;
 
 impl State {
-    /// Everything that the tables know now, as the preamble of a recording that goes on with the
-    /// event after the latest one, or again with that: threads and fds that it ended still count.
+    /// Everything that the tables know now, as the preamble of a recording that begins with the
+    /// latest event: threads and fds that it ended are still there, and it may be taken in once
+    /// more.
     ///
     /// What a snapshot has no place for is lost: users and groups of containers, and the
     /// containers ([`State::users`] and [`State::containers`] tell them; captures have events for
@@ -33,7 +34,7 @@ impl State {
                 Some(_) => continue,
             };
             for thread in members.into_iter().filter_map(|member| self.threads.get(member)) {
-                threads.push(dumped(thread));
+                threads.push(self.dumped(thread));
                 let list: Vec<_> =
                     thread.fds.iter().filter_map(|(num, fd)| dumped_fd(num, fd, &ports)).collect();
                 if !list.is_empty() {
@@ -112,6 +113,19 @@ fn dumped_user(user: &crate::users::User) -> User {
         name: user.name.to_vec(),
         home: user.homedir.to_vec(),
         shell: user.shell.to_vec(),
+    }
+}
+
+impl State {
+    fn dumped(&self, thread: &Thread) -> snapshot::Thread {
+        let mut dumped = dumped(thread);
+        // A change to a relative path cannot be made twice.
+        if let Some((num, tid, before)) = &self.moved
+            && (*num, *tid) == (self.events, thread.tid)
+        {
+            dumped.cwd = before.to_vec();
+        }
+        dumped
     }
 }
 

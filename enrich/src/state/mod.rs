@@ -40,6 +40,7 @@ use crate::container::{ContainerInfo, Containers};
 use crate::fd::Fd;
 use crate::parse::Parser;
 use crate::parse::plan::Plan;
+use crate::record::Bytes;
 use crate::thread::Thread;
 use crate::users::{Accounts, Users};
 use meter::Meter;
@@ -124,6 +125,8 @@ pub struct State {
     /// Thread and number of the fd whose close was the latest event.
     pub(crate) pending_close: Option<(i64, i64)>,
     exited: exited::Exited,
+    /// The last change of a working directory: number of the event, main thread, directory before.
+    pub(crate) moved: Option<(u64, i64, Bytes)>,
     /// Events happen now: what Falco gets wrong in replay, and must be kept there, is put right.
     is_live: bool,
     /// Whom to ask about unknown threads.
@@ -159,6 +162,7 @@ impl State {
             pending_exit: None,
             pending_close: None,
             exited: exited::Exited::default(),
+            moved: None,
             is_live: false,
             host: None,
             purge: purge::Purge::default(),

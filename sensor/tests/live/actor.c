@@ -15,12 +15,14 @@
 #include <limits.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/openat2.h>
 #include <linux/userfaultfd.h>
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -185,6 +187,32 @@ static int spawn(int count, char **w)
     return outcome(c);
 }
 
+/* spawn-lightly PROGRAM ARGUMENT... : in a child that shares this memory until it has begun */
+static int spawn_lightly(int count, char **w)
+{
+    pid_t c;
+    errno = posix_spawn(&c, w[1], NULL, NULL, w + 1, environ);
+    if (errno)
+        fail(w[1]);
+    return outcome(c);
+}
+
+static void *become_it(void *w)
+{
+    become(0, w);
+    return NULL;
+}
+
+/* by-thread PROGRAM ARGUMENT... : a thread executes it, and so takes the place of the whole process */
+static int by_thread(int count, char **w)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, become_it, w))
+        fail("pthread_create");
+    for (;;)
+        pause();
+}
+
 /* pose TITLE PROGRAM ARGUMENT... : the program with another argv[0] */
 static int pose(int count, char **w)
 {
@@ -234,6 +262,54 @@ static int read_file(int count, char **w)
     int f = must(open(path, O_RDONLY), path);
     must(read(f, block, sizeof block), path);
     close(f);
+    return 0;
+}
+
+/* read-all-ways DIRECTORY NAME : through every call that opens files, by a path that the call has only
+ * a part of, if it can be */
+static int read_all_ways(int count, char **w)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", w[1], w[2]);
+    close((int)must(syscall(SYS_open, path, O_RDONLY), "open"));
+
+    int dir = must(open(w[1], O_RDONLY | O_DIRECTORY), w[1]);
+    close((int)must(syscall(SYS_openat, dir, w[2], O_RDONLY), "openat"));
+
+    struct open_how how = {.flags = O_RDONLY};
+    close((int)must(syscall(SYS_openat2, dir, w[2], &how, sizeof how), "openat2"));
+
+    union {
+        struct file_handle handle;
+        char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+    } file = {.handle.handle_bytes = MAX_HANDLE_SZ};
+    int mount;
+    must(name_to_handle_at(dir, w[2], &file.handle, &mount, 0), "name_to_handle_at");
+    close(must(open_by_handle_at(dir, &file.handle, O_RDONLY), "open_by_handle_at"));
+
+    must(fchdir(dir), "fchdir");
+    close((int)must(syscall(SYS_open, w[2], O_RDONLY), "open in the directory"));
+    return 0;
+}
+
+/* read-by-32-bit PATH : through the door for 32-bit programs, which 64-bit ones may use, too */
+static int read_by_32_bit(int count, char **w)
+{
+    char *low = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    if (low == MAP_FAILED)
+        fail("mmap");
+    snprintf(low, 4096, "%s", w[1]);
+    long f;
+    __asm__ volatile("int $0x80" : "=a"(f) : "a"(5), "b"(low), "c"(O_RDONLY), "d"(0) : "memory");
+    errno = f < 0 ? (int)-f : 0;
+    must(f, w[1]);
+    return 0;
+}
+
+/* create PATH : with the oldest call there is for it */
+static int create(int count, char **w)
+{
+    close((int)must(syscall(SYS_creat, w[1], 0644), w[1]));
     return 0;
 }
 
@@ -522,10 +598,15 @@ static int perform(int count, char **w)
         {"terminal", 1, terminal},
         {"become", 1, become},
         {"spawn", 1, spawn},
+        {"spawn-lightly", 1, spawn_lightly},
+        {"by-thread", 1, by_thread},
         {"pose", 2, pose},
         {"from-memory", 1, from_memory},
         {"forget-self", 0, forget_self},
         {"read", 1, read_file},
+        {"read-all-ways", 2, read_all_ways},
+        {"read-by-32-bit", 1, read_by_32_bit},
+        {"create", 1, create},
         {"miss", 1, miss_file},
         {"write", 1, write_file},
         {"nothing", 0, nothing},

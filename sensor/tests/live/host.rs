@@ -38,6 +38,47 @@ fn official() -> Vec<Attack> {
                 ("proc.cwd", "/root/"),
             ],
         ),
+        attack("shadow-all-ways", "$A read-all-ways /etc shadow")
+            .raises(
+                &["Read sensitive file untrusted"],
+                &["Password hashes read"],
+                &[("evt.type", "open"), ("fd.name", "/etc/shadow"), ("fd.nameraw", "/etc/shadow")],
+            )
+            .raises(
+                &["Read sensitive file untrusted"],
+                &["Password hashes read"],
+                &[("evt.type", "openat"), ("fd.name", "/etc/shadow"), ("fd.nameraw", "shadow")],
+            )
+            .raises(
+                &["Read sensitive file untrusted"],
+                &["Password hashes read"],
+                &[("evt.type", "openat2"), ("fd.name", "/etc/shadow"), ("fd.nameraw", "shadow")],
+            )
+            .raises(
+                &[],
+                &["Password hashes read"],
+                &[("evt.type", "open_by_handle_at"), ("fd.name", "/etc/shadow")],
+            )
+            .raises(
+                &["Read sensitive file untrusted"],
+                &["Password hashes read"],
+                &[("evt.type", "open"), ("fd.name", "/etc/shadow"), ("fd.nameraw", "shadow")],
+            ),
+        attack("shadow-by-32-bit", "$A read-by-32-bit /etc/shadow").raises(
+            &["Read sensitive file untrusted"],
+            &["Password hashes read"],
+            &[("evt.type", "open"), ("fd.name", "/etc/shadow"), ("proc.name", "actor")],
+        ),
+        attack("shadow-by-thread", "$A by-thread /bin/cat /etc/shadow").raises(
+            &["Read sensitive file untrusted"],
+            &["Password hashes read"],
+            &[("proc.cmdline", "cat /etc/shadow"), ("proc.pname", "sh"), ("proc.exe", "/bin/cat")],
+        ),
+        attack("shadow-by-light-child", "$A spawn-lightly /bin/cat /etc/shadow").raises(
+            &["Read sensitive file untrusted"],
+            &["Password hashes read"],
+            &[("proc.cmdline", "cat /etc/shadow"), ("proc.pname", "actor")],
+        ),
         attack("sudoers", "head -n 1 /etc/sudoers; cat /etc/pam.d/login")
             .raises(
                 &["Read sensitive file untrusted"],
@@ -266,7 +307,7 @@ fn official() -> Vec<Attack> {
             &[
                 ("evt.type", "connect"),
                 ("fd.name", "203.0.113.7:*->203.0.113.7:4444"),
-                ("fd.rport", "4444"),
+                ("fd.sport", "4444"),
                 ("fd.type", "ipv4"),
                 ("fd.l4proto", "tcp"),
                 ("proc.name", "ssh"),
@@ -426,6 +467,11 @@ fn persistence() -> Vec<Attack> {
             &["Scheduled job changed"],
             &[("fd.name", "/etc/cron.d/job")],
         ),
+        attack("cron-created", "$A create /etc/cron.d/job").raises(
+            &[],
+            &["Scheduled job changed"],
+            &[("evt.type", "creat"), ("fd.name", "/etc/cron.d/job")],
+        ),
         attack("crontab", "$F/crontab -; $F/crontab -l").raises(
             &[],
             &["Crontab replaced by a program"],
@@ -480,7 +526,7 @@ fn privileges() -> Vec<Attack> {
             &["Local exploit attempted"],
             &[("proc.name", "pkexec"), ("proc.cmdnargs", "0"), ("user.loginuid", "1000")],
         ),
-        attack("be-root", "$A session 1000 be-root").spoiled_by(LOGINS).raises(
+        attack("be-root", "$A session 1000 become $A be-root").spoiled_by(LOGINS).raises(
             &[],
             &["Root identity taken by an unknown program"],
             &[("evt.type", "setresuid"), ("user.loginuid", "1000")],

@@ -6,7 +6,7 @@
 //! namespaces ([`stage`], [`containers`]), so that the machine stays as it was; the sensor sees the whole
 //! machine and is judged by what carries an attack's token.
 //!
-//! [`ends`] is about the sensor itself: signals, several sensors, floods.
+//! [`fields`] compares what the sensor says of a process with what the kernel says of it. [`ends`] is about the sensor itself: signals, several sensors, floods.
 
 // A test whose set-up fails should panic, in its helpers too.
 #![allow(clippy::unwrap_used)]
@@ -18,6 +18,7 @@ mod attack;
 mod contained;
 mod containers;
 mod ends;
+mod fields;
 mod host;
 mod sensor;
 mod stage;

@@ -127,10 +127,11 @@ INLINE void failed_exec(const struct call *call, struct event *event, u64 argv, 
 	put_s64(event, call->ret);
 	u32 start = event->pos;
 	u64 exe = 0;
-	if (argv && !bpf_probe_read_user(&exe, call->compat ? 4 : 8, (const void *)argv))
-		push_str(event, (const void *)exe, MAX_EXE, USER);
-	else
+	/* Without a vector the name is "", with one that cannot be read there is none. */
+	if (!argv)
 		push_u8(event, 0);
+	else if (!bpf_probe_read_user(&exe, call->compat ? 4 : 8, (const void *)argv))
+		push_str(event, (const void *)exe, MAX_EXE, USER);
 	end_param(event, event->pos - start);
 	put_vector(event, argv, 1, call->compat);
 	put_process(event, task);

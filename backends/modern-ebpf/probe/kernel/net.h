@@ -42,6 +42,7 @@ struct sock_common {
 	u16 skc_dport;
 	u16 skc_num; /* host order */
 	u16 skc_family;
+	u8 skc_state;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 } KERNEL_LAYOUT;
 

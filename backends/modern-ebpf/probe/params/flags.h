@@ -30,9 +30,9 @@
 INLINE u32 open_flags(u32 flags)
 {
 	u32 access = flags & (O_WRONLY | O_RDWR);
-	u32 out = access == 0	       ? FILE_FLAGS_O_RDONLY
-		  : access == O_WRONLY ? FILE_FLAGS_O_WRONLY
-				       : FILE_FLAGS_O_RDWR;
+	u32 out = access == O_WRONLY ? FILE_FLAGS_O_WRONLY
+		  : access == O_RDWR ? FILE_FLAGS_O_RDWR
+				     : FILE_FLAGS_O_RDONLY;
 	out |= BITS(flags, O_CREAT, FILE_FLAGS_O_CREAT);
 	out |= BITS(flags, O_TMPFILE, FILE_FLAGS_O_TMPFILE);
 	out |= BITS(flags, O_APPEND, FILE_FLAGS_O_APPEND);

@@ -12,6 +12,9 @@
 #include "file.h"
 #include "sockaddr.h"
 
+/* Of all protocols: not connected (include/net/tcp_states.h). */
+#define TCP_CLOSE 7
+
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
 
@@ -83,6 +86,9 @@ INLINE u32 write_tuple_ipv6(struct scratch *scratch, u32 pos, struct sock *sk, u
 	u16 local_port = READ(inet, inet_sport);
 	struct in6_addr remote = READ(sk, __sk_common.skc_v6_daddr);
 	u16 remote_port = READ(sk, __sk_common.skc_dport);
+	/* The kernel leaves the address where the connection of a datagram socket ends. */
+	if (!remote_port && READ(sk, __sk_common.skc_state) == TCP_CLOSE)
+		remote = (struct in6_addr){};
 	if (name && name_len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port)) {
 		union address named = {};
 		if (!read_address(&named, name, name_len))

@@ -224,25 +224,23 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn config(overrides: &[&str]) -> Result<Config, String> {
-        let overrides: Vec<_> = overrides.iter().map(|&text| text.to_owned()).collect();
-        load(None, &overrides).map(|loaded| loaded.config)
+    fn config(text: &str) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("falco.yaml");
+        std::fs::write(&path, text).unwrap();
+        load(Some(&path), &[]).map(|loaded| loaded.config)
     }
 
     #[test]
     fn the_keys_of_the_live_engine_are_read() {
-        let config = config(&[
-            "engine.modern_ebpf.cpus_for_each_buffer=0",
-            "engine.modern_ebpf.buf_size_preset=7",
-            "engine.modern_ebpf.drop_failed_exit=true",
-            "engine.modern_ebpf.attach=per_syscall",
-            "base_syscalls.custom_set=[open, \"!close\"]",
-            "base_syscalls.repair=true",
-            "falco_libs.snaplen=256",
-            "falco_libs.thread_table_auto_purging_interval_s=60",
-            "outputs_queue.capacity=1000",
-            "syscall_event_drops={threshold: 0.5, rate: .1, max_burst: 10, actions: [log, exit]}",
-        ])
+        let config = config(
+            "engine: {modern_ebpf: {cpus_for_each_buffer: 0, buf_size_preset: 7, \
+               drop_failed_exit: true, attach: per_syscall}}\n\
+             base_syscalls: {custom_set: [open, '!close'], repair: true}\n\
+             falco_libs: {snaplen: 256, thread_table_auto_purging_interval_s: 60}\n\
+             outputs_queue: {capacity: 1000}\n\
+             syscall_event_drops: {threshold: 0.5, rate: .1, max_burst: 10, actions: [log, exit]}\n",
+        )
         .unwrap();
         assert_eq!((config.ebpf_cpus_per_buffer, config.ebpf_buffer_preset), (0, 7));
         assert!(config.ebpf_drop_failed_exit && config.ebpf_attach == Attach::PerSyscall);
@@ -254,40 +252,40 @@ mod tests {
         let drops = (config.drops_threshold, config.drops_rate, config.drops_max_burst);
         assert_eq!(drops, (0.5, 0.1, 10.0));
         // As Falco, which looks only at what stands before.
-        let actions = "syscall_event_drops.actions=[alert, ignore]";
-        assert!(self::config(&[actions]).unwrap().drops_actions.alert);
+        let actions = "syscall_event_drops: {actions: [alert, ignore]}";
+        assert!(self::config(actions).unwrap().drops_actions.alert);
     }
 
     #[test]
     fn contradictions_are_refused_in_falcos_words() {
         for (given, refusal) in [
             (
-                "syscall_event_drops.actions=[ignore, log]",
+                "syscall_event_drops: {actions: [ignore, log]}",
                 "syscall event drop action \"log\" does not make sense with the \"ignore\" action",
             ),
             (
-                "syscall_event_drops.actions=[mail]",
+                "syscall_event_drops: {actions: [mail]}",
                 "available actions for syscall event drops are \"ignore\", \"log\", \"alert\", and \
                  \"exit\"",
             ),
             (
-                "syscall_event_drops.threshold=1.1",
+                "syscall_event_drops: {threshold: 1.1}",
                 "syscall event drops threshold must be a double in the range [0, 1]",
             ),
-            ("syscall_event_drops.rate=fast", "'fast' is not a number"),
-            ("syscall_event_drops.threshold=nan", "'nan' is not a number"),
+            ("syscall_event_drops: {rate: fast}", "'fast' is not a number"),
+            ("syscall_event_drops: {threshold: nan}", "'nan' is not a number"),
             (
-                "syscall_event_timeouts.max_consecutives=0",
+                "syscall_event_timeouts: {max_consecutives: 0}",
                 "the maximum consecutive timeouts without an event must be an unsigned integer > 0",
             ),
-            ("engine.kind=ebpf", "engine.kind 'ebpf' is not a valid kind."),
-            ("engine.modern_ebpf.attach=kprobe", "is none of auto, sys_exit, per_syscall"),
+            ("engine: {kind: ebpf}", "engine.kind 'ebpf' is not a valid kind."),
+            ("engine: {modern_ebpf: {attach: kprobe}}", "is none of auto, sys_exit, per_syscall"),
             (
-                "engine.modern_ebpf.cpus_for_each_buffer=65536",
+                "engine: {modern_ebpf: {cpus_for_each_buffer: 65536}}",
                 "'65536' is not a whole number from 0 to 65535",
             ),
         ] {
-            let error = config(&[given]).unwrap_err();
+            let error = config(given).unwrap_err();
             assert!(error.contains(refusal), "{given}: {error}");
         }
     }

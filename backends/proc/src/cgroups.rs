@@ -10,7 +10,7 @@
 //! for the sensor in the hierarchies of the host.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::fd::{AsFd, OwnedFd};
@@ -19,7 +19,7 @@ use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, openat};
 use crate::files::{Buffers, directory, open};
 use crate::host::Host;
 use crate::mounts::Mount;
-use crate::text::{decimal, words};
+use crate::text::{between, decimal, words};
 
 /// Bytes of the list of one process at most (`SCAP_MAX_CGROUPS_SIZE`).
 const MOST_BYTES: usize = 4096;
@@ -29,6 +29,9 @@ const MOST_REMEMBERED: usize = 16_384;
 
 /// Directories in which this process is looked for at most.
 const MOST_SEARCHED: usize = 20_000;
+
+/// The first cgroup namespace of every kernel (Linux, `PROC_CGROUP_INIT_INO` in `linux/proc_ns.h`).
+const INITIAL_NAMESPACE: u64 = 0xefff_fffb;
 
 /// The subsystems that events tell of, in their order.
 const OF_EVENTS: [&[u8]; 5] = [b"cpuset", b"cpu", b"cpuacct", b"io", b"memory"];
@@ -181,12 +184,12 @@ fn absolute(own: &[u8], path: &[u8]) -> Vec<u8> {
 impl Hierarchies {
     fn find(host: &Host) -> Self {
         let mut buffers = Buffers::default();
-        let has_own_namespace = {
-            let mut namespace =
-                |path: &CStr| buffers.link(&host.proc, path).map(<[u8]>::to_vec).ok();
-            let of_init = namespace(c"1/ns/cgroup");
-            of_init.is_some() && of_init != namespace(c"thread-self/ns/cgroup")
+        let mut namespace = |path| {
+            let link = buffers.link(&host.proc, path).ok()?;
+            between(link, "cgroup:[", "]").and_then(decimal)
         };
+        let of_host = namespace(c"1/ns/cgroup").unwrap_or(INITIAL_NAMESPACE);
+        let has_own_namespace = namespace(c"thread-self/ns/cgroup").is_some_and(|n| n != of_host);
         let mut mounts = Vec::new();
         let mut collect = |line: &[u8]| {
             let cgroup = |mount: &Mount| matches!(&*mount.fs_type, b"cgroup" | b"cgroup2");

@@ -228,6 +228,7 @@ impl Proc {
         if left.is_new_period {
             self.reader.clear();
         }
+        self.reader.begin(self.limits.threads, self.limits.fds);
         if self.host.is_none() {
             self.host = Host::open(&self.root).ok();
         }

@@ -146,7 +146,8 @@ impl Reader {
             thread.cgroups = cgroups.list(text, host);
         }
         // Kernels without auditing have no such file.
-        let loginuid = buffers.read_at_most(dir, c"loginuid", TEXT).ok().and_then(decimal);
+        let loginuid = buffers.read_at_most(dir, c"loginuid", TEXT).ok();
+        let loginuid = loginuid.and_then(|text| decimal(text.trim_ascii()));
         thread.loginuid = loginuid.and_then(|uid| uid.try_into().ok()).unwrap_or(u32::MAX);
         let limits = buffers.read_at_most(dir, c"limits", TEXT).ok();
         thread.fdlimit = limits.and_then(open_files).unwrap_or(0);

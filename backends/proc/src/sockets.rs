@@ -9,8 +9,8 @@
 //! them the kernel walks its hash table of all namespaces, 4.6 ms each on a host of 24 GiB even if
 //! no connection is open, again for every namespace. The other tables take 25 µs or less.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::ffi::CStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
@@ -20,7 +20,7 @@ use falco_source::snapshot::{FdKind, L4Proto};
 use rustix::fd::OwnedFd;
 use rustix::fs::getxattr;
 
-use crate::files::{Buffers, Name, directory};
+use crate::files::{Buffers, Name, directory, stat};
 use crate::host::Host;
 use crate::peek;
 use crate::text::{decimal, hex, words};
@@ -100,7 +100,7 @@ impl Sockets {
             if host.has_our_pids && sockets.len() <= FEW && peeked(sockets, deadline) {
                 continue;
             }
-            let mut tables = Tables { host, buffers, deadline, dir: None };
+            let mut tables = Tables::new(host, buffers, deadline, sockets);
             tables.read(&SHORT_TABLES, sockets);
             check_unix(host, sockets);
             let many = unexplained(sockets).count() > PEEKS;
@@ -131,52 +131,75 @@ struct Tables<'a> {
     host: &'a Host,
     buffers: &'a mut Buffers,
     deadline: Option<Instant>,
-    /// A process of the namespace.
+    /// The process through which they are read.
     dir: Option<OwnedFd>,
+    /// Other processes of the namespace.
+    witnesses: Vec<u64>,
 }
 
-impl Tables<'_> {
+impl<'a> Tables<'a> {
+    fn new(
+        host: &'a Host,
+        buffers: &'a mut Buffers,
+        deadline: Option<Instant>,
+        sockets: &HashMap<u64, Socket>,
+    ) -> Self {
+        let mut witnesses = Vec::new();
+        for socket in sockets.values() {
+            if witnesses.len() < WITNESSES && !witnesses.contains(&socket.pid) {
+                witnesses.push(socket.pid);
+            }
+        }
+        Tables { host, buffers, deadline, dir: None, witnesses }
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() > deadline)
+    }
+
+    /// Reads tables until all sockets are explained.
     fn read(&mut self, tables: &[(&CStr, Format)], sockets: &mut HashMap<u64, Socket>) {
         for (name, format) in tables {
-            let mut left = unexplained(sockets).count();
-            let deadline = self.deadline;
-            let is_late = || deadline.is_some_and(|deadline| Instant::now() > deadline);
-            if left == 0 || is_late() {
+            if self.is_late() || unexplained(sockets).next().is_none() {
                 return;
             }
-            let mut lines = 0_u32;
-            let mut witnesses = sockets.values().map(|s| s.pid).take(WITNESSES).collect::<Vec<_>>();
-            let mut each = |line: &[u8]| {
-                lines += 1;
-                if let Some((inode, kind)) = parse(*format, line)
-                    && let Some(socket) = sockets.get_mut(&inode)
-                {
-                    left -= usize::from(socket.is.is_none());
-                    socket.is = Some(match &socket.is {
-                        None => kind,
-                        // Whoever binds a unix socket chooses its name, line feeds and what looks
-                        // like a line of the table included.
-                        Some(_) => FdKind::Unix { src: 0, dst: 0, name: Vec::new() },
-                    });
-                }
-                let is_done = left == 0 && !matches!(format, Format::Unix);
-                !is_done && !(lines % 256 == 0 && is_late())
-            };
-            while !self.table(name, &mut each) {
-                let Some(pid) = witnesses.pop() else { return };
+            while !self.read_one(name, *format, sockets) {
+                let Some(pid) = self.witnesses.pop() else { return };
                 self.dir = directory(&self.host.proc, Name::of(pid).as_c_str()).ok();
             }
         }
     }
 
-    /// Reads one table; whether there is a process through which tables can be read.
-    fn table(&mut self, name: &CStr, each: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    /// Reads one table; whether there is a process through which that can be done.
+    fn read_one(
+        &mut self,
+        name: &CStr,
+        format: Format,
+        sockets: &mut HashMap<u64, Socket>,
+    ) -> bool {
         let Some(dir) = &self.dir else { return false };
-        match self.buffers.lines(dir, name, each) {
-            Ok(()) => true,
-            // No IPv6, no ping sockets; or the process is gone.
-            Err(_) => crate::files::stat(dir, c"net/unix").is_ok(),
-        }
+        let mut left = unexplained(sockets).count();
+        let (mut met, mut lines) = (HashSet::new(), 0_u32);
+        let deadline = self.deadline;
+        let read = self.buffers.lines(dir, name, |line| {
+            if let Some((inode, kind)) = parse(format, line)
+                && let Some(socket) = sockets.get_mut(&inode)
+            {
+                left -= usize::from(socket.is.is_none());
+                // Whoever binds a unix socket chooses its name, line feeds and what looks like a
+                // line of the table included: of two that claim an inode, neither is believed.
+                socket.is = Some(match met.insert(inode) {
+                    true => kind,
+                    false => FdKind::Unix { src: 0, dst: 0, name: Vec::new() },
+                });
+            }
+            lines += 1;
+            let is_done = left == 0 && !matches!(format, Format::Unix);
+            let is_late = || deadline.is_some_and(|deadline| Instant::now() > deadline);
+            !(is_done || lines.is_multiple_of(256) && is_late())
+        });
+        // A table may be missing (there is no IPv6), or the process be gone.
+        read.is_ok() || stat(dir, c"net/unix").is_ok()
     }
 }
 
@@ -231,7 +254,10 @@ fn unix(line: &[u8]) -> Option<(u64, FdKind)> {
         rest = &rest[end..];
         Some(word)
     };
+    // Kernels print a hash instead of the address unless they are told not to (`kptr_restrict`);
+    // events have the address.
     let src = hex(next()?.strip_suffix(b":")?)?;
+    let src = if src >> 48 == 0xffff { src } else { 0 };
     let inode = decimal((0..5).try_fold(&b""[..], |_, _| next()).and_then(|_| next())?)?;
     let path = rest.strip_prefix(b" ").unwrap_or(rest);
     // The mark of an abstract name. Events do not have it.
@@ -284,7 +310,10 @@ mod tests {
     #[test]
     fn unix_lines() {
         let parse = |line: &[u8]| parse(Format::Unix, line);
-        let kind = |name: &[u8]| FdKind::Unix { src: 0xffff_8880, dst: 0, name: name.to_vec() };
+        let kind = |name: &[u8]| FdKind::Unix { src: 0, dst: 0, name: name.to_vec() };
+        let line = b"ffff888100000040: 00000002 00000000 00010000 0001 01 1 /";
+        let src = 0xffff_8881_0000_0040;
+        assert_eq!(parse(line), Some((1, FdKind::Unix { src, dst: 0, name: b"/".into() })));
         let line = b"00000000ffff8880: 00000002 00000000 00010000 0001 01 1234 /run/a b ";
         assert_eq!(parse(line), Some((1234, kind(b"/run/a b "))));
         let line = b"00000000ffff8880: 00000002 00000000 00000000 0002 01    77";

@@ -89,50 +89,137 @@ impl Status {
         for line in text.split(|&b| b == b'\n') {
             let Some(colon) = line.iter().position(|&b| b == b':') else { continue };
             let (key, value) = (&line[..colon], &line[colon + 1..]);
-            let mut words = words(value);
-            let first =
-                |to: fn(&[u8]) -> Option<u64>| crate::text::words(value).next().and_then(to);
-            let kb = || first(decimal).map_or(0, |kb| u32::try_from(kb).unwrap_or(u32::MAX));
-            let id = |word: Option<&[u8]>| u32::try_from(decimal(word?)?).ok();
-            let innermost = || signed(crate::text::words(value).last()?);
+            let mut fields = words(value);
+            let kb = |kb: Option<&[u8]>| {
+                kb.and_then(decimal).map_or(0, |kb| u32::try_from(kb).unwrap_or(u32::MAX))
+            };
+            let id = |id: Option<&[u8]>| u32::try_from(decimal(id?)?).ok();
+            let capabilities = |set: Option<&[u8]>| set.and_then(hex).unwrap_or(0);
+            let innermost = || signed(words(value).last()?);
             match key {
                 b"Tgid" => {
-                    status.tgid = signed(words.next()?)?;
+                    status.tgid = signed(fields.next()?)?;
                     has_tgid = true;
                 }
-                b"PPid" => status.ppid = signed(words.next()?)?,
+                b"PPid" => status.ppid = signed(fields.next()?)?,
                 b"Uid" => {
-                    status.ruid = id(words.next())?;
-                    status.euid = id(words.next())?;
-                    status.suid = id(words.next())?;
-                    status.fsuid = id(words.next())?;
+                    status.ruid = id(fields.next())?;
+                    status.euid = id(fields.next())?;
+                    status.suid = id(fields.next())?;
+                    status.fsuid = id(fields.next())?;
                 }
                 b"Gid" => {
-                    status.egid = id(words.nth(1))?;
-                    status.fsgid = id(words.nth(1))?;
+                    status.egid = id(fields.nth(1))?;
+                    status.fsgid = id(fields.nth(1))?;
                 }
                 b"Groups" => {
-                    status.in_group = group.is_some() && words.any(|word| id(Some(word)) == group);
+                    status.in_group = group.is_some() && fields.any(|word| id(Some(word)) == group);
                 }
                 b"NStgid" => status.vpid = innermost(),
                 b"NSpid" => {
                     status.vtid = innermost();
-                    status.is_in_pid_namespace = words.nth(1).is_some();
+                    status.is_in_pid_namespace = fields.nth(1).is_some();
                 }
                 b"NSpgid" => status.vpgid = innermost(),
-                b"VmSize" => status.vmsize_kb = kb(),
-                b"VmRSS" => status.vmrss_kb = kb(),
-                b"VmSwap" => status.vmswap_kb = kb(),
-                b"CapInh" => status.cap_inheritable = first(hex).unwrap_or(0),
-                b"CapPrm" => status.cap_permitted = first(hex).unwrap_or(0),
+                b"VmSize" => status.vmsize_kb = kb(fields.next()),
+                b"VmRSS" => status.vmrss_kb = kb(fields.next()),
+                b"VmSwap" => status.vmswap_kb = kb(fields.next()),
+                b"CapInh" => status.cap_inheritable = capabilities(fields.next()),
+                b"CapPrm" => status.cap_permitted = capabilities(fields.next()),
                 // The last one of interest.
                 b"CapEff" => {
-                    status.cap_effective = first(hex).unwrap_or(0);
+                    status.cap_effective = capabilities(fields.next());
                     break;
                 }
                 _ => {}
             }
         }
         has_tgid.then_some(status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NUMBERS: &str =
+        "S 1 20 30 34816 -1 4194304 120 5 7 0 0 0 0 0 20 0 3 0 1197294 3133440 382";
+
+    #[test]
+    fn stat_has_a_name_that_may_hold_anything() {
+        for (text, comm) in [
+            ("sh", "sh"),
+            ("a) R 9 9 (b", "a) R 9 9 (b"),
+            (":-) (-:", ":-) (-:"),
+            ("x\\ny\\\\n", "x\ny\\n"),
+            ("", ""),
+        ] {
+            let stat = Stat::parse(format!("77 ({text}) {NUMBERS}\n").as_bytes()).unwrap();
+            assert_eq!(String::from_utf8_lossy(&stat.comm), comm);
+            assert_eq!((stat.ppid, stat.pgid, stat.sid), (1, 20, 30));
+            assert_eq!((stat.tty, stat.pfminor, stat.pfmajor), (34816, 120, 7));
+            assert_eq!((stat.threads, stat.start, stat.is_kernel_thread), (3, 1_197_294, false));
+        }
+        let stat = Stat::parse(format!("2 (\u{0}) {NUMBERS}").as_bytes()).unwrap();
+        assert_eq!(stat.comm, b"\0");
+        let kernel = NUMBERS.replace("4194304", "2129984");
+        assert!(Stat::parse(format!("2 (kthreadd) {kernel}").as_bytes()).unwrap().is_kernel_thread);
+    }
+
+    #[test]
+    fn what_is_no_stat_is_nothing() {
+        for text in ["", "1 (sh", "1 sh) S 1", ")(", "1 (sh) S 1 2 3 4 5", "1 (sh) S x"] {
+            assert_eq!(Stat::parse(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn status_tells_ids_of_the_innermost_namespace() {
+        let text = "Name:\tTgid:\\n7\nTgid:\t20\nPPid:\t10\nUid:\t1\t2\t3\t4\n\
+            Gid:\t5\t6\t7\t8\nGroups:\t100 200 \nNStgid:\t20\t5\t1\nNSpid:\t21\t6\t2\n\
+            NSpgid:\t20\t5\t0\nVmSize:\t    3060 kB\nVmRSS:\t 99999999999 kB\nVmSwap:\t0 kB\n\
+            CapInh:\t0000000000000001\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n";
+        let status = Status::parse(text.as_bytes(), Some(200)).unwrap();
+        assert_eq!((status.tgid, status.ppid), (20, 10));
+        assert_eq!((status.ruid, status.euid, status.suid, status.fsuid), (1, 2, 3, 4));
+        assert_eq!((status.egid, status.fsgid, status.in_group), (6, 8, true));
+        assert_eq!((status.vpid, status.vtid, status.vpgid), (Some(1), Some(2), Some(0)));
+        assert!(status.is_in_pid_namespace);
+        assert_eq!((status.vmsize_kb, status.vmrss_kb, status.vmswap_kb), (3060, u32::MAX, 0));
+        assert_eq!((status.cap_inheritable, status.cap_permitted), (1, 0xa804_25fb));
+        assert_eq!(status.cap_effective, 0xa804_25fb);
+        assert!(!Status::parse(text.as_bytes(), Some(20)).unwrap().in_group);
+        assert!(!Status::parse(text.as_bytes(), None).unwrap().in_group);
+    }
+
+    #[test]
+    fn a_host_process_has_its_own_ids() {
+        let status = Status::parse(b"Tgid:\t20\nNSpid:\t20\n", None).unwrap();
+        assert_eq!((status.vtid, status.vpid, status.is_in_pid_namespace), (Some(20), None, false));
+        assert_eq!(Status::parse(b"PPid:\t20\n", None), None);
+        assert_eq!(Status::parse(b"Tgid:\tx\n", None), None);
+        assert_eq!(Status::parse(b"Tgid:\t1\nUid:\t1\t2\n", None), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(text in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = (Stat::parse(&text), Status::parse(&text, Some(1)));
+        }
+
+        #[test]
+        fn a_name_never_changes_the_numbers(comm in proptest::collection::vec(any::<u8>(), 0..30)) {
+            let text = [b"1 (", &comm[..], b") ", NUMBERS.as_bytes(), b"\n"].concat();
+            let stat = Stat::parse(&text).unwrap();
+            prop_assert_eq!((stat.ppid, stat.start), (1, 1_197_294));
+        }
+
+        #[test]
+        fn cut_files_are_read_without_a_panic(at in 0_usize..100) {
+            let text = format!("1 (a b) {NUMBERS}\n");
+            let _ = Stat::parse(&text.as_bytes()[..at.min(text.len())]);
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Where the files of this machine are when a capture is replayed as Falco replays it
-//! ([`falco_enrich::state::as_falco_replays`]): below `HOST_ROOT`, as for Falco, else `/`.
+//! Where the files of this machine are: below `HOST_ROOT`, as for Falco, else `/`. A replay asks
+//! them as Falco does ([`falco_enrich::state::as_falco_replays`]), a watch reads `/proc` there.
 
 use std::path::PathBuf;
 

@@ -29,6 +29,12 @@ impl Stop {
         Ok(stop)
     }
 
+    /// Asks for it, as a signal does.
+    #[cfg(test)]
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     /// Whether it was asked to stop.
     #[inline]
     pub fn requested(&self) -> bool {

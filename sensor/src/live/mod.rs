@@ -11,6 +11,8 @@ mod nodriver;
 pub mod probe;
 mod reload;
 mod silence;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -5,9 +5,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::attack::{Attack, attack};
-use crate::sensor::{Alert, Sensor, USUAL_BUFFERS};
-use crate::stage::Actor;
-use crate::{live, our_rules};
+use crate::sensor::{Alert, Sensor};
+use crate::{Live, live, our_rules};
 
 const ALERT_PATIENCE: Duration = Duration::from_secs(20);
 /// How many programs start and end in the midst of a flood.
@@ -24,8 +23,7 @@ fn of<'a>(attack: &'a Attack) -> impl Fn(&Alert) -> bool + 'a {
 /// What happened before SIGTERM is reported, though nobody waited for it.
 #[test]
 fn sigterm_loses_nothing() {
-    let Some(_guard) = live("SIGTERM right after an attack") else { return };
-    let actor = Actor::compile();
+    let Some(Live { actor, _alone }) = live("SIGTERM right after an attack") else { return };
     let sensor = Sensor::watch(&[&our_rules()], &BTreeSet::new());
     let attack = read_shadow("before-sigterm");
     actor.attack(&attack);
@@ -38,8 +36,7 @@ fn sigterm_loses_nothing() {
 /// goes on.
 #[test]
 fn sensors_neither_disturb_each_other_nor_outlive_a_kill() {
-    let Some(_guard) = live("two sensors, one of them killed") else { return };
-    let actor = Actor::compile();
+    let Some(Live { actor, _alone }) = live("two sensors, one of them killed") else { return };
     let watch = || Sensor::watch(&[&our_rules()], &BTreeSet::new());
     let (one, mut other) = (watch(), watch());
     let together = read_shadow("seen-by-both");
@@ -73,8 +70,7 @@ fn sensors_neither_disturb_each_other_nor_outlive_a_kill() {
 /// it can.
 #[test]
 fn a_flood_hides_no_program() {
-    let Some(_guard) = live("programs in a flood of opens") else { return };
-    let actor = Actor::compile();
+    let Some(Live { actor, _alone }) = live("programs in a flood of opens") else { return };
     let dir = tempfile::tempdir().unwrap();
     let rules = dir.path().join("burst.yaml");
     // The opens must leave the kernel, else they are no flood; nothing matches them.
@@ -90,7 +86,7 @@ fn a_flood_hides_no_program() {
         rule("Files are opened", "evt.type in (open, openat, openat2, close) and fd.name = /none"),
     ];
     fs::write(&rules, text.concat()).unwrap();
-    let mut sensor = Sensor::watch_with_buffers(USUAL_BUFFERS, &[&rules], &BTreeSet::new());
+    let mut sensor = Sensor::watch_with_usual_buffers(&[&rules], &BTreeSet::new());
     let burst = attack("burst", "$A flood 4 & $A burst 2000; wait");
     actor.attack(&burst);
     sensor.catch_up();

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::attack::now;
-use crate::live;
 use crate::sensor::{Alert, Sensor};
 use crate::stage::{Actor, succeed};
+use crate::{Live, live};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The name under which the actor is watched.
@@ -140,8 +140,7 @@ fn alert_of<'a>(alerts: &'a [Alert], rule: &str, pid: u32) -> &'a Alert {
 
 #[test]
 fn fields_of_a_started_program_are_those_of_the_kernel() {
-    let Some(_guard) = live("fields of a started program") else { return };
-    let actor = Actor::compile();
+    let Some(Live { actor, _alone }) = live("fields of a started program") else { return };
     let dir = tempfile::tempdir().unwrap();
     let (mut sensor, mut command) = watch(&actor, dir.path());
     command.args(["late", "60", "nothing", "two words", ""]);
@@ -215,8 +214,7 @@ fn cgroup(line: &str) -> Option<String> {
 /// Who gives up root's identity loses root's capabilities, in alerts too.
 #[test]
 fn capabilities_are_right_after_setuid() {
-    let Some(_guard) = live("capabilities after setuid") else { return };
-    let actor = Actor::compile();
+    let Some(Live { actor, _alone }) = live("capabilities after setuid") else { return };
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("evidence"), "something").unwrap();
     // The ordinary user must be able to get there.

@@ -24,8 +24,8 @@ mod sensor;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, thread};
@@ -34,7 +34,7 @@ use attack::{Attack, Deed, RuleSet, fields_judged};
 use containers::Containers;
 use falco_rules::yaml::{Documents, Node};
 use sensor::{Ended, Sensor};
-use stage::Actor;
+use stage::{Actor, is_installed};
 
 /// Official rules that nothing can provoke here, and why.
 const OFFICIAL_SPARED: &[(&str, &str)] = &[
@@ -65,9 +65,15 @@ fn official_rules() -> Option<PathBuf> {
     Some(common::shared()?.join("rules/falco_rules.yaml"))
 }
 
-/// Says loudly why a live test cannot be, unless it can.
-fn live(what: &str) -> Option<MutexGuard<'static, ()>> {
+/// What a live test has at hand.
+struct Live {
+    actor: Actor,
     /// Live tests load the machine and watch it: one after the other.
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// What a live test needs, or loud words why it cannot be had here.
+fn live(what: &str) -> Option<Live> {
     static ONE: Mutex<()> = Mutex::new(());
     let btf = Path::new("/sys/kernel/btf/vmlinux");
     let why_not = if std::env::var_os("FALCO_LIVE_TESTS").is_some_and(|value| value == "off") {
@@ -77,17 +83,21 @@ fn live(what: &str) -> Option<MutexGuard<'static, ()>> {
     } else if !btf.exists() {
         format!("{} does not exist: this kernel has no BTF", btf.display())
     } else {
-        return Some(ONE.lock().unwrap_or_else(PoisonError::into_inner));
+        match Actor::compile() {
+            Ok(actor) => {
+                let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+                return Some(Live { actor, _alone: alone });
+            }
+            Err(why) => why,
+        }
     };
-    eprintln!("IGNORED: {what} because {why_not}");
+    ignored(what, &why_not);
     None
 }
 
-/// A program of this name on the path.
-fn is_installed(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok()
+/// Past the capture of test output: who reads the log must know what was not tested.
+fn ignored(what: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "IGNORED: {what} because {why}");
 }
 
 /// The sensors of one test: one for each rule set that is at hand. That there are two at the same time
@@ -105,81 +115,103 @@ impl Sensors {
     }
 
     /// Compares all that the sensors reported with what they must, and ends them.
+    ///
+    /// # Errors
+    /// If a sensor lost events, so that it cannot be judged: the machine was too busy.
     #[track_caller]
-    fn judge(mut self, deeds: &[Deed<'_>]) {
-        let mut wrong = Vec::new();
+    fn judge(mut self, deeds: &[Deed<'_>]) -> Result<(), String> {
         for (_, sensor) in &mut self.0 {
             sensor.catch_up();
         }
+        let mut wrong = Vec::new();
+        let mut lost = Ok(());
         for (set, sensor) in self.0 {
             let Ended { status, alerts, stderr } = sensor.terminate();
             if !status.success() {
                 wrong.push(format!("the sensor with {set:?} ended with {status}:\n{stderr}"));
             }
-            if let Some(lost) = stderr.lines().find(|line| line.contains("events were lost")) {
-                wrong.push(format!("the sensor with {set:?} did not keep up: {lost}"));
+            if let Some(line) = stderr.lines().find(|line| line.contains("events were lost")) {
+                lost = Err(line.to_owned());
             }
             wrong.extend(deeds.iter().flat_map(|deed| deed.judge(set, &alerts)));
         }
-        assert!(wrong.is_empty(), "{} alerts are wrong:\n{}", wrong.len(), wrong.join("\n"));
+        match wrong.len() {
+            // Who lost events may still have seen all that mattered.
+            0 => Ok(()),
+            _ if lost.is_err() => lost,
+            count => panic!("{count} alerts are wrong:\n{}", wrong.join("\n")),
+        }
     }
+}
+
+/// Judges once more when the machine was too busy, which is no fault of the sensor: a debug build is
+/// ten times slower than what people run.
+#[track_caller]
+fn judge_when_calm(act_and_judge: impl Fn() -> Result<(), String>) {
+    const TRIES: usize = 3;
+    for _ in 0..TRIES {
+        let Err(lost) = act_and_judge() else { return };
+        let _ = writeln!(std::io::stderr(), "AGAIN: {lost}");
+    }
+    panic!("the sensor lost events {TRIES} times");
 }
 
 #[test]
 fn attacks_on_the_host_are_reported() {
-    let Some(_guard) = live("attacks on the host") else { return };
+    let Some(Live { actor, _alone }) = live("attacks on the host") else { return };
     let attacks = host::attacks();
     let below = ancestors();
     let can_be_judged = |attack: &&Attack| {
         let spoiler = attack.spoiled_by.iter().find(|name| below.contains(**name));
         if let Some(spoiler) = spoiler {
-            eprintln!("IGNORED: the attack {:?} because this runs below {spoiler}", attack.name);
+            ignored(
+                &format!("the attack {:?}", attack.name),
+                &format!("this runs below {spoiler}"),
+            );
         }
         spoiler.is_none()
     };
     let attacks: Vec<&Attack> = attacks.iter().filter(can_be_judged).collect();
-    let actor = Actor::compile();
-    let sensors = Sensors::watch(&attacks);
-
-    let next = AtomicUsize::new(0);
-    let deeds = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let deed = actor.attack(attack);
-                    deeds.lock().unwrap().push(deed);
-                }
-            });
-        }
+    judge_when_calm(|| {
+        let sensors = Sensors::watch(&attacks);
+        let next = AtomicUsize::new(0);
+        let deeds = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| {
+                    while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let deed = actor.attack(attack);
+                        deeds.lock().unwrap().push(deed);
+                    }
+                });
+            }
+        });
+        sensors.judge(&deeds.into_inner().unwrap())
     });
-    sensors.judge(&deeds.into_inner().unwrap());
 }
 
 #[test]
 fn attacks_in_containers_are_reported() {
-    let Some(_guard) = live("attacks in containers") else { return };
-    for program in ["dockerd", "docker", "ctr", "busybox"] {
-        if !is_installed(program) {
-            eprintln!("IGNORED: attacks in containers because {program} is not installed");
-            return;
-        }
+    let Some(Live { actor, _alone }) = live("attacks in containers") else { return };
+    let needed = ["dockerd", "docker", "ctr", "busybox", "nsenter", "tar"];
+    if let Some(missing) = needed.iter().find(|program| !is_installed(program)) {
+        return ignored("attacks in containers", &format!("{missing} is not installed"));
     }
     let (plain, strong) = (contained::plain_start(), contained::strong_start());
     let (by_containerd, attacks) = (contained::by_containerd(), contained::attacks());
     let mut all: Vec<&Attack> = attacks.iter().collect();
     all.extend([&plain, &strong, &by_containerd]);
-    let actor = Actor::compile();
-    let mut containers = Containers::start(&actor, contained::ADDRESSES);
-    let sensors = Sensors::watch(&all);
-
-    let mut deeds = vec![
-        containers.run(&plain, contained::PLAIN, contained::PLAIN_OPTIONS),
-        containers.run(&strong, contained::STRONG, contained::STRONG_OPTIONS),
-        containers.run_by_containerd(&by_containerd),
-    ];
-    deeds.extend(attacks.iter().map(|attack| containers.attack(attack)));
-    sensors.judge(&deeds);
+    judge_when_calm(|| {
+        let mut containers = Containers::start(&actor, contained::ADDRESSES);
+        let sensors = Sensors::watch(&all);
+        let mut deeds = vec![
+            containers.run(&plain, contained::PLAIN, contained::PLAIN_OPTIONS),
+            containers.run(&strong, contained::STRONG, contained::STRONG_OPTIONS),
+            containers.run_by_containerd(&by_containerd),
+        ];
+        deeds.extend(attacks.iter().map(|attack| containers.attack(attack)));
+        sensors.judge(&deeds)
+    });
 }
 
 /// The names of the processes that this one descends from.

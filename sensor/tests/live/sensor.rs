@@ -18,10 +18,10 @@ use crate::common;
 
 /// How long anything may take before the test says that it will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// `buf_size_preset` for 256 MiB.
-const BUFFERS: u32 = 9;
-/// The one for Falco's default, 8 MiB.
-pub const USUAL_BUFFERS: u32 = 4;
+/// Settings of the ring buffers: one of 256 MiB for all processors.
+const LARGE_BUFFERS: &str = "{buf_size_preset: 9, cpus_for_each_buffer: 0}";
+/// The default ones.
+const USUAL_BUFFERS: &str = "{}";
 /// The program by whose execution tests know how far a sensor has come.
 const MARKER: &str = "falco-marker";
 /// The rule that reports it.
@@ -80,11 +80,15 @@ impl Sensor {
     ///
     /// Its buffers are large, since a debug build does not keep up with a busy machine.
     pub fn watch(rules: &[&Path], fields: &BTreeSet<&str>) -> Sensor {
-        Self::watch_with_buffers(BUFFERS, rules, fields)
+        Self::watch_with(LARGE_BUFFERS, rules, fields)
     }
 
-    /// The same with Falco's number for the size of the buffers.
-    pub fn watch_with_buffers(size: u32, rules: &[&Path], fields: &BTreeSet<&str>) -> Sensor {
+    /// The same with the buffers that users have by default.
+    pub fn watch_with_usual_buffers(rules: &[&Path], fields: &BTreeSet<&str>) -> Sensor {
+        Self::watch_with(USUAL_BUFFERS, rules, fields)
+    }
+
+    fn watch_with(buffers: &str, rules: &[&Path], fields: &BTreeSet<&str>) -> Sensor {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let marker = dir.path().join(MARKER);
         fs::copy("/bin/true", &marker).expect("/bin/true can be copied");
@@ -93,7 +97,7 @@ impl Sensor {
         fs::write(&markers, marker_rule()).expect("the marker's rule can be written");
         let mut files: Vec<&Path> = rules.to_vec();
         files.push(&markers);
-        fs::write(&config, configuration(size, &files, fields)).expect("the configuration");
+        fs::write(&config, configuration(buffers, &files, fields)).expect("the configuration");
 
         let falco = common::falco();
         let mut command = dying_with_its_starter();
@@ -226,7 +230,7 @@ fn marker_rule() -> String {
     )
 }
 
-fn configuration(buffers: u32, rules: &[&Path], fields: &BTreeSet<&str>) -> String {
+fn configuration(buffers: &str, rules: &[&Path], fields: &BTreeSet<&str>) -> String {
     let mut all: BTreeSet<&str> = fields.clone();
     all.extend([
         "container.id",
@@ -240,7 +244,7 @@ fn configuration(buffers: u32, rules: &[&Path], fields: &BTreeSet<&str>) -> Stri
     let fields: String = all.iter().map(|name| format!("      - {name}\n")).collect();
     let rules: String = rules.iter().map(|path| format!("  - {}\n", path.display())).collect();
     format!(
-        "engine:\n  kind: modern_ebpf\n  modern_ebpf:\n    buf_size_preset: {buffers}\nrules_files:\n{rules}\
+        "engine:\n  kind: modern_ebpf\n  modern_ebpf: {buffers}\nrules_files:\n{rules}\
          priority: debug\nrule_matching: all\n\
          json_output: true\nbuffered_outputs: false\nstdout_output:\n  enabled: true\n\
          append_output:\n  - extra_fields:\n{fields}      - token: \"%proc.env[FALCO_LIVE]\"\n"

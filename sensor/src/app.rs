@@ -1,9 +1,11 @@
 //! What Falco's flat options ask for, in the order in which Falco carries it out
 //! (`reference/cli.md`): some end the run after printing, the last one processes events.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use falco_capture::CaptureReader;
@@ -15,9 +17,11 @@ use crate::cli::Options;
 use crate::config::{Config, EngineKind, Loaded};
 use crate::engine::{Engine, Validation};
 use crate::event_loop::{AlertLines, EventLoop, NoHousekeeping};
+use crate::internal_alert::now_ns;
 use crate::list::ListOptions;
 use crate::log::Log;
-use crate::outputs::Stdout;
+use crate::outputs::{Output, Stdout};
+use crate::recording::{self, WhenFull};
 use crate::session::{DEFAULT_CONFIG, Session, config_file, load_config, load_rules};
 use crate::signals::Stop;
 use crate::{event_sources, list, list_events, live, preamble, rules_files, suggest, summary};
@@ -241,9 +245,19 @@ fn process_events(options: &Options, session: Session) -> Result<ExitCode> {
 /// Sends the events of a capture through the rules.
 fn replay(options: &Options, session: Session, stop: &Stop) -> Result<ExitCode> {
     let mut source = CaptureReader::open(&session.config.capture_file)?;
-    let mut output = Stdout::new(session.config.buffered_outputs);
+    let mut output = Rc::new(RefCell::new(Stdout::new(session.config.buffered_outputs)));
     let matching = session.matching();
-    let Session { config, engine, program, formatter, log, .. } = session;
+    let Session { config, engine, program, formatter, internal, log } = session;
+    let mut told = Rc::clone(&output);
+    let tell = move |alert| Ok(told.alert(&internal.line(&alert, now_ns()))?);
+    let mut recorders = recording::recorders(
+        &config,
+        engine.loader.rules(),
+        options.write.as_deref(),
+        WhenFull::Wait,
+        log,
+        Box::new(tell),
+    )?;
     let outcome = EventLoop {
         source: &mut source,
         begun: None,
@@ -254,14 +268,14 @@ fn replay(options: &Options, session: Session, stop: &Stop) -> Result<ExitCode> 
         program: &program,
         matching,
         matches: &mut AlertLines::new(formatter, &mut output),
-        observers: &mut [],
+        observers: &mut recorders,
         housekeeping: &mut NoHousekeeping,
         seen_until: 0,
         duration_ns: options.duration.saturating_mul(1_000_000_000),
         stop,
     }
     .run();
-    drop(output);
+    drop((output, recorders));
     if stop.requested() {
         log.info("SIGINT received, exiting...");
     }

@@ -21,6 +21,8 @@ pub enum Command {
     Run(Box<Options>),
     /// `falco events`.
     Events(Box<EventsOptions>),
+    /// `falco record`.
+    Record(Box<RecordOptions>),
     /// `falco rules`.
     Rules(Box<RulesOptions>),
     /// `falco doctor`.
@@ -53,6 +55,7 @@ const TEMPLATE: &str = "\
 
 {usage-heading} falco [OPTIONS]           replay or watch, and print alerts
        falco events [OPTIONS]    print the events themselves (falco events --help)
+       falco record [OPTIONS]    write the events to a capture (falco record --help)
        falco rules COMMAND       test, check and explain rules (falco rules --help)
        falco doctor [OPTIONS]    whether this host can be watched (falco doctor --help)
 
@@ -97,6 +100,10 @@ pub struct Options {
     /// Flush every alert, whatever buffered_outputs says
     #[arg(short = 'U', long = "unbuffered", help_heading = "Run")]
     pub unbuffered: bool,
+
+    /// Record everything that the rules are shown to the capture FILE, too
+    #[arg(short = 'w', long = "writefile", value_name = "FILE", help_heading = "Run")]
+    pub write: Option<PathBuf>,
 
     /// Write the process id to FILE
     #[arg(short = 'P', long = "pidfile", value_name = "FILE", help_heading = "Run")]
@@ -210,27 +217,28 @@ pub enum ListFormat {
 
 const EVENTS_EXAMPLES: &str = "\
 Examples:
+  falco events --filter 'proc.name = nginx and evt.type in (open, openat)'
   falco events -e attack.scap
   falco events -e attack.scap --filter 'evt.type=openat and fd.name startswith /etc' -n 20
   falco events -e attack.scap --fields proc.name,proc.pname,fd.name --json
   falco events -e attack.scap --format '%evt.num %proc.name opened %fd.name'
 
-The filter has the language of rule conditions, the format that of rule outputs.
-`falco --list` names the fields.";
+Without -e, this host is watched (as root) until Ctrl-C. The filter has the language of rule
+conditions, the format that of rule outputs. `falco --list` names the fields.";
 
 /// `falco events`: prints events as tcpdump prints packets.
 #[derive(Debug, Parser)]
 #[command(
     name = "falco events",
-    about = "Print the events of a capture, one line each",
+    about = "Print the events of this host, or of a capture, one line each",
     disable_version_flag = true,
     max_term_width = 110,
     after_help = EVENTS_EXAMPLES
 )]
 pub struct EventsOptions {
-    /// Capture to read (.scap, plain or gzip; - is stdin)
-    #[arg(short = 'e', value_name = "FILE", required = true)]
-    pub capture: PathBuf,
+    /// Capture to read (.scap, plain or gzip; - is stdin) instead of watching
+    #[arg(short = 'e', value_name = "FILE")]
+    pub capture: Option<PathBuf>,
 
     /// Print only events for which this condition holds
     #[arg(long, value_name = "COND")]
@@ -251,6 +259,84 @@ pub struct EventsOptions {
     /// Stop after COUNT printed events
     #[arg(short = 'n', value_name = "COUNT")]
     pub count: Option<u64>,
+
+    /// Watch all system calls, those that just move data, too (they come anyway if the filter names
+    /// them)
+    #[arg(long = "all-syscalls", conflicts_with = "capture")]
+    pub all_syscalls: bool,
+
+    /// Bytes of data that an event carries [default: 80]
+    #[arg(long = "snaplen", value_name = "BYTES", conflicts_with = "capture")]
+    pub snaplen: Option<u32>,
+}
+
+const RECORD_EXAMPLES: &str = "\
+Examples:
+  falco record -w host.scap                         until Ctrl-C
+  falco record -w host.scap --duration 60 --max-size 500
+  falco record -w web.scap --filter 'proc.name = nginx or proc.aname = nginx'
+  falco record -e host.scap -w part.scap --filter 'evt.type in (open, openat)'
+  falco record -w - | ssh desk 'cat > host.scap'
+
+Falco, sysdig and Stratoshark read these captures. Whatever FILE is called, it is compressed by gzip,
+as Falco's recordings are, unless --uncompressed is given. It is made readable for its owner only. With
+a filter, events that do not match are kept, for the tables only, if they change what is known of
+processes and files, so that those that match are shown in full; numbers (evt.num) then differ.";
+
+/// `falco record`: writes events to a capture.
+#[derive(Debug, Parser)]
+#[command(
+    name = "falco record",
+    about = "Write what happens on this host, or a part of a capture, to a capture",
+    disable_version_flag = true,
+    max_term_width = 110,
+    after_help = RECORD_EXAMPLES
+)]
+pub struct RecordOptions {
+    /// Capture to write (- is stdout)
+    #[arg(short = 'w', value_name = "FILE", required = true)]
+    pub file: PathBuf,
+
+    /// Overwrite FILE if it exists
+    #[arg(long)]
+    pub force: bool,
+
+    /// Do not compress: larger, but replays a little faster
+    #[arg(long)]
+    pub uncompressed: bool,
+
+    /// Capture to read (.scap, plain or gzip; - is stdin) instead of watching
+    #[arg(short = 'e', value_name = "FILE")]
+    pub capture: Option<PathBuf>,
+
+    /// Record only events for which this condition holds
+    #[arg(long, value_name = "COND")]
+    pub filter: Option<String>,
+
+    /// Record only events of this process and of its descendants
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+
+    /// Stop after COUNT events (of those that match)
+    #[arg(short = 'n', value_name = "COUNT")]
+    pub count: Option<u64>,
+
+    /// Stop after SECONDS
+    #[arg(short = 'M', long = "duration", value_name = "SECONDS")]
+    pub duration: Option<u64>,
+
+    /// Stop when the file has about MB megabytes (of 1,048,576 bytes)
+    #[arg(long = "max-size", value_name = "MB")]
+    pub max_size: Option<u64>,
+
+    /// Watch all system calls, those that just move data, too (they come anyway if the filter names
+    /// them)
+    #[arg(long = "all-syscalls", conflicts_with = "capture")]
+    pub all_syscalls: bool,
+
+    /// Bytes of data that an event carries [default: 80]
+    #[arg(long = "snaplen", value_name = "BYTES", conflicts_with = "capture")]
+    pub snaplen: Option<u32>,
 }
 
 /// Short and long options that Falco once had, the release that removed them and what to use.
@@ -272,8 +358,6 @@ const REMOVED: &[(&str, &str, &str)] = &[
     ("s", "0.35", "-o metrics.enabled=true -o metrics.output_file=FILE"),
     ("stats-interval", "0.35", "-o metrics.interval=TIME"),
     ("list-syscall-events", "0.35", "--list-events"),
-    ("w", "0.31", "-o capture.enabled=true"),
-    ("writefile", "0.31", "-o capture.enabled=true"),
 ];
 
 /// Reads the command line; `args` begins with the program's name.
@@ -285,6 +369,12 @@ pub fn parse(args: Vec<OsString>) -> Result<Command, Stop> {
         let rest = std::iter::once(OsString::from("falco events")).chain(args.into_iter().skip(2));
         return EventsOptions::try_parse_from(rest)
             .map(|o| Command::Events(Box::new(o)))
+            .map_err(|e| stop(&e));
+    }
+    if args.get(1).is_some_and(|a| a == "record") {
+        let rest = std::iter::once(OsString::from("falco record")).chain(args.into_iter().skip(2));
+        return RecordOptions::try_parse_from(rest)
+            .map(|o| Command::Record(Box::new(o)))
             .map_err(|e| stop(&e));
     }
     if args.get(1).is_some_and(|a| a == "rules") {

@@ -264,7 +264,7 @@ impl EventLoop<'_> {
                 }
             }
             for observer in self.observers.iter_mut() {
-                observer.event(&event, &self.state, &matches)?;
+                observer.event(&event, &current, &self.state, &matches)?;
             }
             progress.tick(outcome.events, || self.source.progress());
         }

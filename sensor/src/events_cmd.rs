@@ -3,29 +3,27 @@
 //! The filter and the fields are those of the rule language, so that what a rule sees can be
 //! looked at, and the conformance tests compare it field by field.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::ops::ControlFlow;
 
 use anyhow::{Context as _, Result, anyhow};
-use falco_capture::CaptureReader;
 use falco_enrich::context::Context;
 use falco_enrich::fields::SyscallFields;
-use falco_enrich::state::{Limits, State};
-use falco_rules::ast::Pos;
+use falco_enrich::state::State;
+use falco_event::RawEvent;
 use falco_rules::catalogue::{Catalogue, EventContext, FieldError, FieldFlags, FieldId};
-use falco_rules::check::check;
-use falco_rules::parser;
 use falco_rules::render_value::{to_json, write_text};
-use falco_rules::ruleset::{Matching, Ruleset, RulesetBuilder};
 use falco_rules::template::Template;
 use falco_rules::value::{Print, ValueType};
-use falco_source::{Next, Source};
+use falco_source::{Snapshot, Source};
 use serde_json::{Map, Value};
 
 use crate::cli::EventsOptions;
-use crate::preamble;
+use crate::filter::{self, Filter, did_you_mean};
+use crate::input::{self, Input};
 use crate::progress::ProgressLine;
 use crate::signals::Stop;
-use crate::suggest;
+use crate::walk::{Walker, walk};
 
 /// What a line shows if nothing else is asked for.
 const DEFAULT_FORMAT: &str =
@@ -34,80 +32,105 @@ const DEFAULT_FORMAT: &str =
 const DEFAULT_FIELDS: &str =
     "evt.rawtime,evt.cpu,proc.name,proc.pid,thread.tid,evt.dir,evt.type,evt.args";
 
-/// Prints the events of a capture.
+/// Prints the events of a capture, or of this host as they happen.
 ///
 /// # Errors
-/// If the filter, a field or the format is wrong, the capture cannot be read to its end, or
+/// If the filter, a field or the format is wrong, the source cannot be opened or read to its end, or
 /// stdout fails. What was read before an error is printed all the same.
 pub fn run(options: &EventsOptions) -> Result<()> {
     let mut fields = SyscallFields::new();
-    let filter = options.filter.as_deref().map(|text| compile(text, &mut fields)).transpose()?;
+    let filter = options
+        .filter
+        .as_deref()
+        .map(|text| Filter::new("--filter", text, &mut fields))
+        .transpose()?;
     let printer = Printer::new(options, &mut fields)?;
     let stop = Stop::install().context("cannot handle SIGINT and SIGTERM")?;
-    let mut source = CaptureReader::open(&options.capture)?;
-    let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-    let result =
-        print_events(&mut source, &fields, filter.as_ref(), &printer, options, &stop, &mut out);
-    let flushed = out.flush().context("stdout");
+    let mut input = match &options.capture {
+        Some(path) => Input::capture(path)?,
+        None => {
+            let syscalls = filter::to_deliver(filter.as_ref(), options.all_syscalls);
+            Input::live(&syscalls, options.snaplen)?
+        }
+    };
+    let live = input.is_live();
+    let Input { source, state, prepare } = &mut input;
+    let mut lines = Lines {
+        state,
+        prepare: *prepare,
+        fields: &fields,
+        filter,
+        printer: &printer,
+        left: options.count.unwrap_or(u64::MAX),
+        out: BufWriter::with_capacity(64 * 1024, io::stdout().lock()),
+        line: Vec::new(),
+        // On a terminal the events themselves show the progress.
+        progress: (!live && !io::stdout().is_terminal()).then(ProgressLine::new),
+        events: 0,
+    };
+    let result = match lines.left {
+        0 => Ok(()),
+        _ => walk(&mut **source, &stop, &mut lines),
+    };
+    let flushed = lines.out.flush().context("stdout");
+    drop(lines);
+    if live {
+        input::tell_losses(&source.stats());
+    }
     result.and(flushed)
 }
 
-fn print_events(
-    source: &mut dyn Source,
-    fields: &SyscallFields,
-    filter: Option<&Ruleset>,
-    printer: &Printer,
-    options: &EventsOptions,
-    stop: &Stop,
-    out: &mut dyn Write,
-) -> Result<()> {
-    let mut state = State::new(Limits::default());
-    let mut snapshot = source.start()?;
-    preamble::as_falco_replays(&mut snapshot);
-    state.restore(&snapshot);
-    let mut scratch = filter.map(Ruleset::scratch);
-    // On a terminal the events themselves show the progress.
-    let mut progress = (!io::stdout().is_terminal()).then(ProgressLine::new);
-    let mut line = Vec::new();
-    let mut left = options.count.unwrap_or(u64::MAX);
-    let mut events = 0;
-    while left > 0 && !stop.requested() {
-        let event = match source.next()? {
-            Next::Event(event) => event,
-            Next::Snapshot(mut snapshot) => {
-                preamble::as_falco_replays(&mut snapshot);
-                state.restore(&snapshot);
-                continue;
-            }
-            Next::Idle => continue,
-            Next::End => break,
-        };
-        let current = state.process(&event);
+/// Prints what matches.
+struct Lines<'a> {
+    state: &'a mut State,
+    prepare: fn(&mut Snapshot),
+    fields: &'a SyscallFields,
+    filter: Option<Filter>,
+    printer: &'a Printer,
+    /// Events still to print.
+    left: u64,
+    out: BufWriter<StdoutLock<'static>>,
+    /// Working memory.
+    line: Vec<u8>,
+    progress: Option<ProgressLine>,
+    events: u64,
+}
+
+impl Walker for Lines<'_> {
+    fn restored(&mut self, mut snapshot: Snapshot) -> Result<()> {
+        (self.prepare)(&mut snapshot);
+        self.state.restore(&snapshot);
+        Ok(())
+    }
+
+    fn event(&mut self, event: &RawEvent<'_>) -> Result<ControlFlow<()>> {
+        let current = self.state.process(event);
         if current.skipped {
-            continue;
+            return Ok(ControlFlow::Continue(()));
         }
-        let ctx = Context::new(&state, &event, &current, fields);
-        let wanted = match (filter, &mut scratch) {
-            (Some(ruleset), Some(scratch)) => {
-                let mut hit = false;
-                ruleset.evaluate(&ctx, Matching::First, scratch, |_| hit = true);
-                hit
-            }
-            _ => true,
-        };
-        if wanted {
-            line.clear();
-            printer.print(&ctx, &mut line);
-            line.push(b'\n');
-            out.write_all(&line).context("stdout")?;
-            left -= 1;
+        self.events += 1;
+        let ctx = Context::new(self.state, event, &current, self.fields);
+        if self.filter.as_mut().is_none_or(|filter| filter.matches(&ctx)) {
+            self.line.clear();
+            self.printer.print(&ctx, &mut self.line);
+            self.line.push(b'\n');
+            self.out.write_all(&self.line).context("stdout")?;
+            self.left -= 1;
         }
-        events += 1;
-        if let Some(progress) = &mut progress {
-            progress.tick(events, || source.progress());
+        Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Whoever watches wants to see now what happened last.
+    fn idle(&mut self) -> Result<ControlFlow<()>> {
+        self.out.flush().context("stdout")?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn between(&mut self, source: &dyn Source) {
+        if let Some(progress) = &mut self.progress {
+            progress.tick(self.events, || source.progress());
         }
     }
-    Ok(())
 }
 
 /// One field of a line.
@@ -277,39 +300,6 @@ fn field_error(
         }
         _ => anyhow!("--fields: there is no field '{name}'{}", did_you_mean(field, fields)),
     }
-}
-
-fn did_you_mean(field: &str, fields: &SyscallFields) -> String {
-    let names = fields.fields().iter().filter(|f| !f.flags.contains(FieldFlags::HIDDEN));
-    match suggest::closest(field, names.map(|f| f.name)) {
-        Some(like) => format!(" (did you mean '{like}'?)"),
-        None => " (falco --list names them all)".to_owned(),
-    }
-}
-
-/// Compiles `--filter`.
-fn compile(text: &str, fields: &mut SyscallFields) -> Result<Ruleset> {
-    let node = parser::parse(text).map_err(|e| filter_error(text, e.pos, &e.message, fields))?;
-    let checked =
-        check(&node, fields).map_err(|e| filter_error(text, e.pos, &e.message, fields))?;
-    let mut builder = RulesetBuilder::new();
-    builder.add_filter(&checked);
-    Ok(builder.build())
-}
-
-/// The message, the line that is wrong with a caret, and what may have been meant.
-fn filter_error(text: &str, pos: Pos, message: &str, fields: &SyscallFields) -> anyhow::Error {
-    let shown = text.lines().nth(pos.line.saturating_sub(1)).unwrap_or(text);
-    let caret = " ".repeat(pos.column.saturating_sub(1).min(shown.chars().count()));
-    let rest = text.get(pos.index..).unwrap_or_default();
-    let word = rest.split(|c: char| !(c.is_alphanumeric() || "._".contains(c))).next();
-    let hint = match word {
-        Some(word) if word.contains('.') && message.contains("nonexistent field") => {
-            did_you_mean(word, fields)
-        }
-        _ => String::new(),
-    };
-    anyhow!("--filter: {message}{hint}\n  {shown}\n  {caret}^")
 }
 
 /// Appends text so that it stays on its line and does nothing to a terminal: control characters

@@ -7,7 +7,9 @@
 //! * `event_loop`: the one loop from a [`Source`](falco_source::Source) over state and rules to
 //!   alerts; `alert` formats them, `outputs` delivers them, `stats` counts them, an `observer` looks
 //!   on.
-//! * `events_cmd`: `falco events`.
+//! * `recording`: captures of what is seen, begun by rules or whole.
+//! * `events_cmd`, `record_cmd`: `falco events` and `falco record`; `input`, `filter` and `walk` are
+//!   what they share.
 //! * [`doctor`]: `falco doctor`, whether this host can be watched.
 //! * [`rules_cmd`]: `falco rules`, the tools for authors of rules.
 //! * `event_sources`: which sources to open.
@@ -25,6 +27,8 @@ mod engine;
 mod event_loop;
 mod event_sources;
 mod events_cmd;
+mod filter;
+mod input;
 mod internal_alert;
 mod list;
 mod list_events;
@@ -34,6 +38,8 @@ mod observer;
 mod outputs;
 mod preamble;
 mod progress;
+mod record_cmd;
+mod recording;
 pub mod rules_cmd;
 mod rules_files;
 mod session;
@@ -42,6 +48,7 @@ mod stats;
 mod summary;
 mod support;
 mod version;
+mod walk;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -57,6 +64,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     let result = match cli::parse(args) {
         Ok(Command::Run(options)) => app::run(&options, &cmdline),
         Ok(Command::Events(options)) => events_cmd::run(&options).map(|()| ExitCode::SUCCESS),
+        Ok(Command::Record(options)) => record_cmd::run(&options).map(|()| ExitCode::SUCCESS),
         Ok(Command::Rules(options)) => rules_cmd::run(&options),
         Ok(Command::Doctor(options)) => doctor::run(&options),
         Err(Stop::Help(text)) => {

@@ -3,7 +3,7 @@
 //! An observer cannot change what the loop does, except by an error, which ends it.
 
 use anyhow::Result;
-use falco_enrich::state::State;
+use falco_enrich::state::{Current, State};
 use falco_event::RawEvent;
 use falco_source::Snapshot;
 
@@ -21,12 +21,19 @@ pub trait Observer {
 
     /// Called for every event that was given to `state`, in their order, so that the n-th call is
     /// event number n (`evt.num`): also for those that only update tables and that no rule sees.
-    /// `state` stands as the rules saw it. `matched` are the rules that matched, by their numbers
+    /// `current` is what `state` learned of the event; it
+    /// stands as the rules saw it. `matched` are the rules that matched, by their numbers
     /// among all loaded ones.
     ///
     /// # Errors
     /// If the observer cannot go on; the loop ends then.
-    fn event(&mut self, event: &RawEvent<'_>, state: &State, matched: &[usize]) -> Result<()>;
+    fn event(
+        &mut self,
+        event: &RawEvent<'_>,
+        current: &Current,
+        state: &State,
+        matched: &[usize],
+    ) -> Result<()>;
 
     /// Nothing has happened for a while, and it is `now` (nanoseconds since the epoch). Sources that
     /// replay do not idle.

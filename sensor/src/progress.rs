@@ -38,6 +38,14 @@ impl ProgressLine {
         }
     }
 
+    /// Shows what `text` says, if the line is due.
+    pub fn show(&mut self, text: impl FnOnce() -> String) {
+        if self.enabled && self.last.elapsed() >= INTERVAL {
+            self.last = Instant::now();
+            self.draw(&text());
+        }
+    }
+
     fn draw(&mut self, text: &str) {
         self.drawn = true;
         // A progress line that cannot be shown is no loss.

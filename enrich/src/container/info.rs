@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Labels by name, in the order of names.
 pub type Labels = BTreeMap<String, String>;
@@ -115,6 +115,40 @@ impl ContainerInfo {
         })
     }
 
+    /// The JSON of an event that tells of it; [`ContainerInfo::from_json`] reads it back.
+    pub fn to_json(&self) -> Value {
+        let mount = |mount: &Mount| {
+            json!({
+                "Source": mount.source,
+                "Destination": mount.destination,
+                "Mode": mount.mode,
+                "RW": mount.rdwr,
+                "Propagation": mount.propagation,
+            })
+        };
+        json!({ "container": {
+            "id": self.id,
+            "full_id": self.full_id,
+            "type": self.engine,
+            "name": self.name,
+            "image": self.image,
+            "imageid": self.image_id,
+            "imagerepo": self.image_repository,
+            "imagetag": self.image_tag,
+            "imagedigest": self.image_digest,
+            "ip": self.ip,
+            "cni_json": self.cni_json,
+            "privileged": self.privileged,
+            "host_pid": self.host_pid,
+            "host_network": self.host_network,
+            "host_ipc": self.host_ipc,
+            "Mounts": self.mounts.iter().map(mount).collect::<Vec<_>>(),
+            "labels": self.labels,
+            "pod_sandbox_id": self.pod_sandbox_id,
+            "pod_sandbox_labels": self.pod_sandbox_labels,
+        } })
+    }
+
     /// The engine by name (`container.type`); empty if the number means none.
     pub fn kind(&self) -> &'static str {
         match self.engine {
@@ -196,6 +230,44 @@ fn mounts(of: &Map<String, Value>) -> Option<Vec<Mount>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_reads_back() {
+        let labels = |text: &str| Labels::from([(format!("{text}k"), text.to_owned())]);
+        let info = ContainerInfo {
+            id: "id".into(),
+            full_id: "full".into(),
+            engine: 7,
+            name: "name \"é\"".into(),
+            image: "image".into(),
+            image_id: "image id".into(),
+            image_repository: "repository".into(),
+            image_tag: "tag".into(),
+            image_digest: "digest".into(),
+            ip: "1.2.3.4".into(),
+            cni_json: "{\"cni\": 1}".into(),
+            privileged: true,
+            host_pid: true,
+            host_network: true,
+            host_ipc: true,
+            mounts: vec![Mount {
+                source: "source".into(),
+                destination: "destination".into(),
+                mode: "mode".into(),
+                rdwr: true,
+                propagation: "propagation".into(),
+            }],
+            labels: labels("a"),
+            pod_sandbox_id: "sandbox".into(),
+            pod_sandbox_labels: labels("b"),
+        };
+        let read = |info: &ContainerInfo| {
+            ContainerInfo::from_json(info.to_json().to_string().as_bytes()).unwrap()
+        };
+        assert_eq!(read(&info), info);
+        let nothing = ContainerInfo::default();
+        assert_eq!(read(&nothing), nothing);
+    }
 
     #[test]
     fn what_is_missing_is_empty_and_what_is_wrong_spoils_all() {

@@ -31,6 +31,11 @@ impl Containers {
         self.by_id.get(id).map(|entry| &entry.info)
     }
 
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &ContainerInfo> {
+        self.by_id.values().map(|entry| &entry.info)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_id.len()

@@ -27,9 +27,10 @@ use falco_source::Stats;
 use crate::cli::Options;
 use crate::config::Config;
 use crate::event_loop::{AlertLines, EventLoop, Outcome};
-use crate::internal_alert::InternalAlerts;
+use crate::internal_alert::{InternalAlerts, now_ns};
 use crate::log::Log;
 use crate::outputs::{Queue, Stdout};
+use crate::recording::{self, WhenFull};
 use crate::session::Session;
 use crate::signals::{Requests, Stop};
 use crate::{preamble, summary};
@@ -77,6 +78,17 @@ impl Watch {
         let queue = Queue::start(config.outputs_queue_capacity, move || Stdout::new(buffered))
             .context("cannot start the thread that writes alerts")?;
         let internal = InternalAlerts::new(internal, queue.handle());
+        // What comes after a reload would begin anew in the same file.
+        let whole = options.write.as_deref().filter(|_| seen_until == 0);
+        let told = internal.clone();
+        let mut recorders = recording::recorders(
+            &config,
+            engine.loader.rules(),
+            whole,
+            WhenFull::Lose,
+            log,
+            Box::new(move |alert| told.raise(&alert, now_ns())),
+        )?;
         let before = opened.source.stats();
         let mut housekeeper = Housekeeper::new(
             &config,
@@ -96,7 +108,7 @@ impl Watch {
             program: &program,
             matching,
             matches: &mut AlertLines::new(formatter, &mut queue.handle().output(log)),
-            observers: &mut [],
+            observers: &mut recorders,
             housekeeping: &mut housekeeper,
             seen_until,
             duration_ns: options.duration.saturating_mul(1_000_000_000),
@@ -111,6 +123,9 @@ impl Watch {
             log.info("SIGINT received, exiting...");
         } else if next.is_some() {
             log.info("SIGHUP received, restarting...");
+            if let Some(path) = whole {
+                log.warning(&format!("-w {}: ended by the restart", path.display()));
+            }
         }
         let timeout = Duration::from_millis(config.output_timeout_ms.into());
         if finish_outputs(queue, timeout, &mut outcome, &log) {

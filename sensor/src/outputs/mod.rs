@@ -5,7 +5,9 @@
 mod queue;
 mod stdout;
 
+use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 
 pub use queue::{Queue, QueueHandle};
 pub use stdout::Stdout;
@@ -30,5 +32,20 @@ pub trait Output {
     /// If that fails.
     fn reopen(&mut self) -> io::Result<()> {
         self.flush()
+    }
+}
+
+/// One output for several who write to it, on one thread.
+impl<O: Output> Output for Rc<RefCell<O>> {
+    fn alert(&mut self, line: &[u8]) -> io::Result<()> {
+        self.borrow_mut().alert(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.borrow_mut().flush()
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        self.borrow_mut().reopen()
     }
 }

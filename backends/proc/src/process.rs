@@ -31,6 +31,9 @@ const TEXT: usize = 16 << 10;
 /// first of its process.
 const THREAD_FLAGS: u32 = 1 << 13 | 1;
 
+/// No limit of open files, or an unknown one: −1 in fields and captures.
+const UNLIMITED: u64 = u64::MAX;
+
 const CAP_DAC_OVERRIDE: u64 = 1 << 1;
 const CAP_FOWNER: u64 = 1 << 3;
 
@@ -150,7 +153,7 @@ impl Reader {
         let loginuid = loginuid.and_then(|text| decimal(text.trim_ascii()));
         thread.loginuid = loginuid.and_then(|uid| uid.try_into().ok()).unwrap_or(u32::MAX);
         let limits = buffers.read_at_most(dir, c"limits", TEXT).ok();
-        thread.fdlimit = limits.and_then(open_files).unwrap_or(0);
+        thread.fdlimit = limits.and_then(open_files).unwrap_or(UNLIMITED);
 
         let mut process = Process::default();
         if status.is_in_pid_namespace {
@@ -393,7 +396,7 @@ fn closed(text: &[u8], most: usize) -> Vec<u8> {
 fn open_files(text: &[u8]) -> Option<u64> {
     let mut lines = text.split(|&b| b == b'\n');
     let limit = lines.find_map(|line| words(line.strip_prefix(b"Max open files")?).next())?;
-    if limit == b"unlimited" { Some(u64::MAX) } else { decimal(limit) }
+    if limit == b"unlimited" { Some(UNLIMITED) } else { decimal(limit) }
 }
 
 fn nanoseconds(time: &rustix::fs::StatxTimestamp) -> u64 {

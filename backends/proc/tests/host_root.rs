@@ -164,7 +164,7 @@ fn hostile_processes_are_told_as_they_are() {
     assert_eq!(thread(12).exe, b"daemon: no arguments, just a title");
     assert_eq!(thread(12).args, b"");
     assert_eq!((thread(13).exe.as_slice(), thread(13).args.as_slice()), (&b""[..], &b"\0\0"[..]));
-    assert_eq!((thread(15).loginuid, thread(15).fdlimit), (u32::MAX, 0));
+    assert_eq!((thread(15).loginuid, thread(15).fdlimit), (u32::MAX, u64::MAX));
     assert_eq!(thread(15).cgroups, b"");
 }
 

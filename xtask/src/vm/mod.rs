@@ -20,7 +20,10 @@ use crate::scratch::Scratch;
 use crate::{Result, run};
 use kernel::{Kernel, SERIES};
 use payload::{Payload, Step};
-use qemu::{End, Qemu};
+use qemu::{End, Qemu, Report};
+
+/// How many guests load programs at once: what they do is the work of one core each.
+const AT_ONCE: usize = 2;
 
 /// Boots each kernel that `args` name (all if none) and runs the live tests: with words after `--`
 /// those alone whose name contains one of them; with `--run LINE` a line of one's own instead, for
@@ -31,7 +34,7 @@ pub fn run(args: &[String]) -> Result {
     if options.update && cache.is_dir() {
         fs::remove_dir_all(&cache).map_err(|e| format!("{}: {e}", cache.display()))?;
     }
-    let (failed, missing) = each(&options.kernels, &options.what)?;
+    let (failed, missing) = each(&options.kernels, &options.what, 1)?;
     match [failed, missing].concat() {
         none if none.is_empty() => Ok(()),
         some => Err(format!("failed on kernel {}", some.join(", "))),
@@ -42,7 +45,7 @@ pub fn run(args: &[String]) -> Result {
 /// be had is no failure: archives let go of old ones.
 pub fn verifier(args: &[String]) -> Result {
     let kernels = Options::parse(args)?.kernels;
-    let (failed, missing) = each(&kernels, &What::Verifier)?;
+    let (failed, missing) = each(&kernels, &What::Verifier, AT_ONCE)?;
     for name in &missing {
         println!("IGNORED: kernel {name}, because it cannot be downloaded (see above)");
     }
@@ -109,66 +112,102 @@ fn cache() -> Result<PathBuf> {
     Ok(run::target()?.join("vm"))
 }
 
-/// Runs `what` on one kernel after the other and sums up: on which it failed, and which could not be
-/// had.
-fn each(kernels: &[String], what: &What) -> Result<(Vec<String>, Vec<String>)> {
+/// What came of a kernel.
+struct Outcome<'a> {
+    name: &'a str,
+    /// Its exact version, if it came to tell.
+    release: String,
+    seconds: f64,
+    /// In a line what went wrong.
+    result: Result,
+    /// Whether it could not even be had.
+    is_missing: bool,
+}
+
+/// Runs `what` on the kernels, `at_once` at a time, and sums up: on which it failed, and which could
+/// not be had.
+fn each(kernels: &[String], what: &What, at_once: usize) -> Result<(Vec<String>, Vec<String>)> {
     let cache = cache()?;
     let scratch = Scratch::new(cache.join(format!("run-{}", std::process::id())))?;
     let payload = Payload::make(what, scratch.path())?;
     let qemu = Qemu::get(&cache)?;
-    let (mut failed, mut missing, mut table) = (Vec::new(), Vec::new(), Vec::new());
-    for name in kernels {
-        println!("\n--- kernel {name}");
-        let begin = Instant::now();
-        let (release, result) = match Kernel::get(name, &cache) {
-            Ok(kernel) => {
-                let (release, result) = one(&qemu, &kernel, &payload, scratch.path());
-                if result.is_err() {
-                    failed.push(name.clone());
-                }
-                (release, result)
-            }
-            Err(why) => {
-                println!("{why}");
-                missing.push(name.clone());
-                (String::new(), Err("not to be had".to_owned()))
-            }
-        };
-        let seconds = begin.elapsed().as_secs_f64();
-        let verdict = result.map_or_else(|why| format!("FAILED: {why}"), |()| "ok".to_owned());
-        table.push(format!("{name:<6} {release:<30} {seconds:6.1} s  {verdict}"));
+    // One after the other: several that fetch would be in each other's way.
+    let found: Vec<_> = kernels.iter().map(|name| (name, Kernel::get(name, &cache))).collect();
+
+    let mut outcomes = Vec::new();
+    for some in found.chunks(at_once) {
+        std::thread::scope(|scope| {
+            let run = |(name, kernel)| one(name, kernel, &qemu, &payload, scratch.path());
+            let running: Vec<_> =
+                some.iter().map(|(n, k)| scope.spawn(move || run((n, k)))).collect();
+            outcomes.extend(running.into_iter().map(|thread| thread.join()));
+        });
     }
-    println!("\n{}", table.join("\n"));
-    Ok((failed, missing))
+    let outcomes = outcomes.into_iter().collect::<std::thread::Result<Vec<Outcome<'_>>>>();
+    let outcomes = outcomes.map_err(|_| "a thread of xtask panicked")?;
+
+    println!();
+    for Outcome { name, release, seconds, result, .. } in &outcomes {
+        let verdict = match result {
+            Ok(()) => "ok",
+            Err(why) => &format!("FAILED: {why}"),
+        };
+        println!("{name:<6} {release:<30} {seconds:6.1} s  {verdict}");
+    }
+    let named = |which: &dyn Fn(&Outcome<'_>) -> bool| {
+        outcomes.iter().filter(|o| which(o)).map(|o| o.name.to_owned()).collect()
+    };
+    Ok((named(&|o| o.result.is_err() && !o.is_missing), named(&|o| o.is_missing)))
 }
 
-/// Runs `payload` on `kernel`: its exact version, and in a line what went wrong.
-fn one(qemu: &Qemu, kernel: &Kernel, payload: &Payload, scratch: &Path) -> (String, Result) {
-    // The guest ends a step that takes too long; this is for a guest that does not.
-    let limit: Duration = payload.steps.iter().map(|s| s.limit).sum();
-    let limit = limit + Duration::from_secs(30);
-    let booted =
-        payload.image(kernel, scratch).and_then(|initrd| qemu.boot(kernel, &initrd, limit));
-    let report = match booted {
-        Ok(report) => report,
-        Err(why) => {
-            println!("{why}");
-            return (String::new(), Err(why.lines().next().unwrap_or_default().to_owned()));
-        }
+/// Runs `payload` on a kernel.
+fn one<'a>(
+    name: &'a str,
+    kernel: &Result<Kernel>,
+    qemu: &Qemu,
+    payload: &Payload,
+    scratch: &Path,
+) -> Outcome<'a> {
+    let mut outcome =
+        Outcome { name, release: String::new(), seconds: 0.0, result: Ok(()), is_missing: false };
+    let begin = Instant::now();
+    let kernel = match kernel {
+        Ok(kernel) => kernel,
+        Err(why) => return Outcome { result: Err(why.clone()), is_missing: true, ..outcome },
     };
-    println!("{} ({}), first step after {:.1} s", report.release, report.version, report.boot);
+    // The guest ends a step that takes too long; this is for a guest that does not.
+    let limit = payload.steps.iter().map(|s| s.limit).sum::<Duration>() + Duration::from_secs(30);
+    let initrd = scratch.join(name.replace(['/', '.'], "_"));
+    let report = payload.write(kernel, &initrd).and_then(|()| qemu.boot(kernel, &initrd, limit));
+    outcome.seconds = begin.elapsed().as_secs_f64();
+    match report {
+        Ok(report) => {
+            outcome.result = judge(name, &report, &payload.steps);
+            outcome.release = report.release;
+        }
+        Err(why) => {
+            println!("{name} | {why}");
+            outcome.result = Err(why.lines().next().unwrap_or_default().to_owned());
+        }
+    }
+    outcome
+}
+
+/// Tells how the steps ended; in a line those that did not end well.
+fn judge(name: &str, report: &Report, steps: &[Step]) -> Result {
+    let Report { release, version, boot, .. } = report;
+    println!("{name} | {release} ({version}), first step after {boot:.1} s");
     let mut wrong = Vec::new();
-    for (Step { name, .. }, (end, seconds)) in payload.steps.iter().zip(&report.steps) {
+    for (step, (end, seconds)) in steps.iter().zip(&report.steps) {
         let word = match end {
             End::Code(0) => "ok".to_owned(),
             End::Code(code) => format!("exit code {code}"),
             End::Other(how) => how.clone(),
         };
-        println!("{name:<40} {seconds:6.1} s  {word}");
+        println!("{name} | {:<40} {seconds:6.1} s  {word}", step.name);
         if *end != End::Code(0) {
-            wrong.push(format!("{name}: {word}"));
+            wrong.push(format!("{}: {word}", step.name));
         }
     }
-    let result = if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) };
-    (report.release, result)
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }

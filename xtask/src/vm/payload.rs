@@ -76,13 +76,13 @@ impl Payload {
         Ok(Payload { steps, image })
     }
 
-    /// Writes the archive for `kernel` into `folder`.
-    pub fn image(&self, kernel: &Kernel, folder: &Path) -> Result<PathBuf> {
+    /// Writes the archive for `kernel` to `path`.
+    pub fn write(&self, kernel: &Kernel, path: &Path) -> Result {
         let mut image = self.image.clone();
         let mut plan = String::new();
         for name in MODULES {
             let Some(file) = kernel.module(name) else { continue };
-            let plain = folder.join(format!("{name}.ko"));
+            let plain = path.with_extension(format!("{name}.ko"));
             unpack(&file, &plain)?;
             let inside = format!("/vm/{name}.ko");
             image.copy(&plain, Path::new(&inside))?;
@@ -96,9 +96,7 @@ impl Payload {
             plan += &format!("step\t{}\t{}\n", step.limit.as_secs(), step.words.join("\t"));
         }
         image.text("/vm/plan", 0o644, plan);
-        let path = folder.join("initrd");
-        image.write(&path)?;
-        Ok(path)
+        image.write(path)
     }
 }
 
@@ -127,13 +125,24 @@ const FALCO: &str = "/usr/bin/falco";
 
 /// The kernel's verifier sees every program of the probe, in each way to attach them.
 fn verifier() -> Vec<Step> {
-    let step = |attach| {
-        let option = format!("engine.modern_ebpf.attach={attach}");
-        let words = [FALCO, "doctor", "--all-syscalls", "-o", &option];
-        Step::new(&format!("falco doctor, {attach}"), &words)
-    };
+    let step = |attach| Step::new(&format!("falco doctor, {attach}"), &[DOCTOR, FALCO, attach]);
     ["sys_exit", "per_syscall"].map(step).to_vec()
 }
+
+/// Where the guest has [`DOCTOR_SCRIPT`].
+const DOCTOR: &str = "/vm/doctor";
+
+/// `falco doctor` is content when all that rules need is seen; here every program must be accepted,
+/// also those without which a call is seen all the same. Prints what is not accepted, or else how
+/// the probe is attached.
+const DOCTOR_SCRIPT: &str = r#"#!/bin/sh
+"$1" doctor --all-syscalls --json -o engine.modern_ebpf.attach=$2 >/tmp/doctor
+code=$?
+sed 's/},{/},\n{/g' /tmp/doctor | grep -E '"status":"(partly|refused)"|"probe":{"error"' && exit 1
+grep -oE '"(attached|load_ms|start_ms)":[^,}]*' /tmp/doctor
+grep -o '"status":"[a-z_]*"' /tmp/doctor | sort | uniq -c
+exit $code
+"#;
 
 /// The crates whose live tests run in the guest, where they lie, and which of their test programs
 /// these are.
@@ -235,6 +244,7 @@ fn base() -> Result<Image> {
     image.text("/etc/shadow", 0o640, "root:*:19000:0:99999:7:::\n");
     image.text("/etc/hosts", 0o644, "127.0.0.1 localhost\n::1 localhost\n");
     image.text("/etc/hostname", 0o644, "vm\n");
+    image.text(DOCTOR, 0o755, DOCTOR_SCRIPT);
     Ok(image)
 }
 

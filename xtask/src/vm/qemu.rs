@@ -96,8 +96,7 @@ impl Qemu {
     /// # Errors
     /// If the guest did not come to the end of its plan: with the tail of the kernel's log.
     pub fn boot(&self, kernel: &Kernel, initrd: &Path, limit: Duration) -> Result<Report> {
-        let folder = initrd.parent().ok_or("no folder for the serial lines")?;
-        let (log, heard) = (folder.join("kernel.log"), folder.join("report"));
+        let (log, heard) = (initrd.with_extension("log"), initrd.with_extension("report"));
         let mut last = String::new();
         for _ in 0..TRIES {
             let ended = self.run(kernel, initrd, &log, &heard, limit)?;
@@ -159,7 +158,8 @@ impl Qemu {
         qemu.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = qemu.spawn().map_err(|e| process::refused(&qemu, &e))?;
         let output = child.stdout.take().ok_or("no stdout")?;
-        let printer = std::thread::spawn(move || print(BufReader::new(output)));
+        let name = kernel.name.clone();
+        let printer = std::thread::spawn(move || print(BufReader::new(output), &name));
         let ended = watch(&mut child, heard, limit);
         // Its pipe is closed now: the printer ends as well.
         let _ = printer.join();
@@ -167,11 +167,11 @@ impl Qemu {
     }
 }
 
-/// Prints lines as they come; what is not UTF-8 is replaced.
-fn print(mut from: impl BufRead) {
+/// Prints lines as they come, behind the kernel's name; what is not UTF-8 is replaced.
+fn print(mut from: impl BufRead, name: &str) {
     let mut line = Vec::new();
     while matches!(from.read_until(b'\n', &mut line), Ok(n) if n > 0) {
-        println!("  {}", String::from_utf8_lossy(&line).trim_end());
+        println!("{name} | {}", String::from_utf8_lossy(&line).trim_end());
         line.clear();
     }
 }

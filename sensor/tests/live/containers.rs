@@ -69,7 +69,7 @@ impl Containers {
         let unshare = command.spawn().expect("setpriv (util-linux) runs");
         let mut containers = Containers { unshare, dir, ids: BTreeMap::new(), parents_before };
         containers.wait_until_ready();
-        containers.load_image(&actor.path());
+        containers.load_image(actor.path());
         containers
     }
 

@@ -115,6 +115,20 @@ enum bpf_func_id {
 #define READ_ELEMENT(object, field, index)                                                              \
 	READ_AT((typeof(&(object)->field[0]))FIELD(object, field), index)
 
+/* Where a field is (`BPF_FIELD_BYTE_OFFSET` is 0). */
+#define OFFSET(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
+
+/* Room for the first bytes of a struct, and a field of it: one call of a helper for several fields. Zero if
+ * the running kernel has the field behind them. */
+#define FIRST_BYTES(name, size) u8 name[size] __attribute__((aligned(8)))
+#define PICK(bytes, type, field)                                                                        \
+	({                                                                                              \
+		typeof(((type *)0)->field) value_ = 0;                                                  \
+		if (OFFSET(type, field) + sizeof(value_) <= sizeof(bytes))                              \
+			value_ = *(typeof(value_) *)((bytes) + OFFSET(type, field));                    \
+		value_;                                                                                 \
+	})
+
 /* Whether the running kernel has a field (`BPF_FIELD_EXISTS` is 2). */
 #define HAS_FIELD(type, field) __builtin_preserve_field_info(((type *)0)->field, 2)
 /* The size of a type on the running kernel (`BPF_TYPE_SIZE` is 1). */

@@ -20,13 +20,13 @@
 
 #define HEADER_BYTES 26
 
-struct event_header {
-	u64 ts;
-	u64 tid;
-	u32 len;
-	u16 type;
-	u32 nparams;
-} __attribute__((packed));
+/* Where its fields are; not a packed struct, which clang would write byte by byte. */
+#define HEADER(data, type, at) (*(type *)((data) + (at)))
+#define HEADER_TS(data) HEADER(data, u64, 0)
+#define HEADER_TID(data) HEADER(data, u64, 8)
+#define HEADER_LEN(data) HEADER(data, u32, 16)
+#define HEADER_TYPE(data) HEADER(data, u16, 20)
+#define HEADER_NPARAMS(data) HEADER(data, u32, 22)
 
 struct event {
 	u8 *data;
@@ -199,12 +199,11 @@ INLINE bool event_prepare(struct event *event, u16 code, u32 params, u32 fixed)
 		}
 		event->data = event->scratch->data;
 	}
-	struct event_header *header = (struct event_header *)event->data;
-	header->ts = ts;
-	header->tid = (u32)pid_tgid;
-	header->len = fixed;
-	header->type = code;
-	header->nparams = params;
+	HEADER_TS(event->data) = ts;
+	HEADER_TID(event->data) = (u32)pid_tgid;
+	HEADER_LEN(event->data) = fixed;
+	HEADER_TYPE(event->data) = code;
+	HEADER_NPARAMS(event->data) = params;
 	return true;
 }
 
@@ -215,13 +214,13 @@ INLINE bool event_prepare(struct event *event, u16 code, u32 params, u32 fixed)
 /* The event is another thread's than the current one's. */
 INLINE void event_of_thread(struct event *event, u32 tid)
 {
-	((struct event_header *)event->data)->tid = tid;
+	HEADER_TID(event->data) = tid;
 }
 
 /* The event is of another type that has the same parameters and class. */
 INLINE void event_of_type(struct event *event, u16 code)
 {
-	((struct event_header *)event->data)->type = code;
+	HEADER_TYPE(event->data) = code;
 }
 
 extern void parameters_missing_or_too_many(void)
@@ -245,7 +244,7 @@ INLINE int send(struct event *event)
 	if (len > MAX_EVENT) {
 		counters_of_cpu->lost_too_large++;
 	} else {
-		((struct event_header *)event->data)->len = len;
+		HEADER_LEN(event->data) = len;
 		void *ring = ring_of(event->code, event->cpu);
 		if (!ring || bpf_ringbuf_output(ring, event->data, len, BPF_RB_NO_WAKEUP))
 			counters_of_cpu->lost_ring[class_of(event->code)]++;

@@ -18,14 +18,15 @@
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
 
-/* The socket that is open as `fd`, or NULL. */
+/* The socket that is open as `fd`, or NULL. Sockets, and nothing else, name their file where `struct socket`
+ * has it. */
 INLINE struct sock *sock_of_fd(s32 fd)
 {
 	struct file *file = file_of_fd(fd);
-	if (!file || (READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+	FIRST_BYTES(socket, 32);
+	if (!file || bpf_probe_read_kernel(socket, sizeof(socket), READ(file, private_data)))
 		return NULL;
-	struct socket *socket = READ(file, private_data);
-	return READ(socket, sk);
+	return PICK(socket, struct socket, file) == file ? PICK(socket, struct socket, sk) : NULL;
 }
 
 /* The number of a family in events: that of the kernel, up to the last one that events know. */
@@ -43,6 +44,13 @@ INLINE u32 socket_flags(u32 flags)
 
 enum direction { OUTGOING, INCOMING };
 
+/* An address in user memory. */
+struct name {
+	u64 from;
+	u32 len;
+};
+#define NO_NAME ((struct name){0, 0})
+
 /* Whether an address that a message names is where it goes to, or comes from: always without a
  * connection, and in spite of one for datagrams. A stream ignores it. */
 INLINE bool name_counts(struct sock *sk, bool connected)
@@ -53,17 +61,36 @@ INLINE bool name_counts(struct sock *sk, bool connected)
 	return type == SOCK_DGRAM || type == SOCK_RAW;
 }
 
-INLINE u32 write_tuple_ipv4(struct scratch *scratch, u32 pos, struct sock *sk, u64 name, u32 name_len, enum direction direction)
+/* What the beginning of `struct sock` tells: family, state, IPv4 address and port of the other end. */
+struct head {
+	FIRST_BYTES(bytes, 32);
+};
+#define OF_HEAD(head, field) PICK((head)->bytes, struct sock_common, field)
+
+/* The local address and port, which are near to each other. */
+struct local {
+	u32 addr;
+	u16 port;
+};
+
+INLINE struct local local_of(struct inet_sock *inet)
 {
-	struct inet_sock *inet = (struct inet_sock *)sk;
-	u32 local = READ(inet, inet_saddr);
-	u16 local_port = READ(inet, inet_sport);
-	u32 remote = READ(sk, __sk_common.skc_daddr);
-	u16 remote_port = READ(sk, __sk_common.skc_dport);
-	if (name && name_len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port)) {
+	FIRST_BYTES(bytes, 16);
+	u32 port_at = OFFSET(struct inet_sock, inet_sport) - OFFSET(struct inet_sock, inet_saddr);
+	if (port_at > sizeof(bytes) - sizeof(u16) || bpf_probe_read_kernel(bytes, sizeof(bytes), FIELD(inet, inet_saddr)))
+		return (struct local){READ(inet, inet_saddr), READ(inet, inet_sport)};
+	return (struct local){*(u32 *)bytes, *(u16 *)(bytes + port_at)};
+}
+
+INLINE u32 write_tuple_ipv4(struct scratch *scratch, u32 pos, struct sock *sk, const struct head *head, struct name name, enum direction direction)
+{
+	struct local local = local_of((struct inet_sock *)sk);
+	u32 remote = OF_HEAD(head, skc_daddr);
+	u16 remote_port = OF_HEAD(head, skc_dport);
+	if (name.from && name.len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port)) {
 		union address named = {};
 		/* The kernel takes AF_UNSPEC for AF_INET here. */
-		if (read_address(&named, name, name_len) &&
+		if (read_address(&named, name.from, name.len) &&
 		    (named.family == AF_INET || named.family == AF_UNSPEC)) {
 			remote = named.in.sin_addr;
 			remote_port = named.in.sin_port;
@@ -72,28 +99,28 @@ INLINE u32 write_tuple_ipv4(struct scratch *scratch, u32 pos, struct sock *sk, u
 	u8 *to = &scratch->data[pos & (MAX_EVENT - 1)];
 	bool out = direction == OUTGOING;
 	to[0] = AF_INET;
-	*(u32 *)(to + 1) = out ? local : remote;
-	*(u16 *)(to + 5) = __builtin_bswap16(out ? local_port : remote_port);
-	*(u32 *)(to + 7) = out ? remote : local;
-	*(u16 *)(to + 11) = __builtin_bswap16(out ? remote_port : local_port);
+	*(u32 *)(to + 1) = out ? local.addr : remote;
+	*(u16 *)(to + 5) = __builtin_bswap16(out ? local.port : remote_port);
+	*(u32 *)(to + 7) = out ? remote : local.addr;
+	*(u16 *)(to + 11) = __builtin_bswap16(out ? remote_port : local.port);
 	return pos + 13;
 }
 
-INLINE u32 write_tuple_ipv6(struct scratch *scratch, u32 pos, struct sock *sk, u64 name, u32 name_len, enum direction direction)
+INLINE u32 write_tuple_ipv6(struct scratch *scratch, u32 pos, struct sock *sk, const struct head *head, struct name name, enum direction direction)
 {
 	struct inet_sock *inet = (struct inet_sock *)sk;
 	struct in6_addr local = READ(inet, pinet6, saddr);
-	u16 local_port = READ(inet, inet_sport);
 	struct in6_addr remote = READ(sk, __sk_common.skc_v6_daddr);
-	u16 remote_port = READ(sk, __sk_common.skc_dport);
+	u16 local_port = local_of(inet).port;
+	u16 remote_port = OF_HEAD(head, skc_dport);
 	/* The kernel leaves the address where the connection of a datagram socket ends. */
-	if (!remote_port && READ(sk, __sk_common.skc_state) == TCP_CLOSE)
+	if (!remote_port && OF_HEAD(head, skc_state) == TCP_CLOSE)
 		remote = (struct in6_addr){};
-	if (name && name_len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port)) {
+	if (name.from && name.len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port)) {
 		union address named = {};
-		if (!read_address(&named, name, name_len))
+		if (!read_address(&named, name.from, name.len))
 			named.family = AF_UNSPEC;
-		if (named.family == AF_INET6 && name_len >= MIN_SOCKADDR_IN6) {
+		if (named.family == AF_INET6 && name.len >= MIN_SOCKADDR_IN6) {
 			remote = named.in6.sin6_addr;
 			remote_port = named.in6.sin6_port;
 		} else if (named.family == AF_INET) {
@@ -123,7 +150,7 @@ INLINE u32 write_bound_path(struct scratch *scratch, u32 pos, struct unix_sock *
 	return write_unix_path(scratch, pos, (u64)path, address ? len : 0, first, KERNEL);
 }
 
-INLINE u32 write_tuple_unix(struct scratch *scratch, u32 pos, struct sock *sk, u64 name, u32 name_len, enum direction direction)
+INLINE u32 write_tuple_unix(struct scratch *scratch, u32 pos, struct sock *sk, struct name name, enum direction direction)
 {
 	struct unix_sock *local = (struct unix_sock *)sk;
 	struct sock *peer = READ(local, peer);
@@ -135,31 +162,32 @@ INLINE u32 write_tuple_unix(struct scratch *scratch, u32 pos, struct sock *sk, u
 		return write_bound_path(scratch, pos + 17, local);
 	}
 	*(u64 *)(to + 9) = (u64)sk;
-	if (name && name_len > sizeof(u16) && name_counts(sk, peer)) {
+	if (name.from && name.len > sizeof(u16) && name_counts(sk, peer)) {
 		union address named = {};
 		/* Which socket that is, is not to be seen from here. */
 		*(u64 *)(to + 1) = 0;
-		read_address(&named, name, name_len);
-		return write_unix_path(scratch, pos + 17, name + sizeof(u16), name_len - sizeof(u16),
+		read_address(&named, name.from, name.len);
+		return write_unix_path(scratch, pos + 17, name.from + sizeof(u16), name.len - sizeof(u16),
 				       named.sun_path_start, USER);
 	}
 	*(u64 *)(to + 1) = (u64)peer;
 	return write_bound_path(scratch, pos + 17, (struct unix_sock *)peer);
 }
 
-INLINE u32 write_tuple(u32 key, u32 pos, u64 sock, u64 name, u32 name_len, enum direction direction)
+INLINE u32 write_tuple(u32 key, u32 pos, u64 sock, struct name name, enum direction direction)
 {
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &key);
 	struct sock *sk = (struct sock *)sock;
-	if (!scratch || !sk)
+	struct head head;
+	if (!scratch || bpf_probe_read_kernel(head.bytes, sizeof(head.bytes), sk))
 		return pos;
-	u16 family = READ(sk, __sk_common.skc_family);
+	u16 family = OF_HEAD(&head, skc_family);
 	if (family == AF_INET)
-		return write_tuple_ipv4(scratch, pos, sk, name, name_len, direction);
+		return write_tuple_ipv4(scratch, pos, sk, &head, name, direction);
 	if (family == AF_INET6)
-		return write_tuple_ipv6(scratch, pos, sk, name, name_len, direction);
+		return write_tuple_ipv6(scratch, pos, sk, &head, name, direction);
 	if (family == AF_UNIX)
-		return write_tuple_unix(scratch, pos, sk, name, name_len, direction);
+		return write_tuple_unix(scratch, pos, sk, name, direction);
 	return pos;
 }
 
@@ -167,21 +195,14 @@ INLINE u32 write_tuple(u32 key, u32 pos, u64 sock, u64 name, u32 name_len, enum 
  * address in user memory that a message goes to. Where that ends. */
 GLOBAL u32 write_outgoing(u32 key, u32 pos, u64 sock, u64 name, u32 name_len)
 {
-	return write_tuple(key, pos, sock, name, name_len, OUTGOING);
+	return write_tuple(key, pos, sock, (struct name){name, name_len}, OUTGOING);
 }
 
 /* The same; `name` is the address that a message came from. */
 GLOBAL u32 write_incoming(u32 key, u32 pos, u64 sock, u64 name, u32 name_len)
 {
-	return write_tuple(key, pos, sock, name, name_len, INCOMING);
+	return write_tuple(key, pos, sock, (struct name){name, name_len}, INCOMING);
 }
-
-/* An address in user memory. */
-struct name {
-	u64 from;
-	u32 len;
-};
-#define NO_NAME ((struct name){0, 0})
 
 /* A parameter: the tuple of the socket `fd`. */
 INLINE void put_tuple(struct event *event, s32 fd, struct name name, enum direction direction)

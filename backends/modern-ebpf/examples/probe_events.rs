@@ -1,20 +1,36 @@
 //! Loads the probe with everything that it can see, prints the coverage, then how many events of each
-//! type came in each second: `probe_events [SECONDS [CALL…]]`.
+//! type came in each second: `probe_events [--attach sys_exit|per_syscall] [SECONDS [CALL…]]`.
+//! `state` stands for all calls that change what is known of processes and files.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use falco_event::Syscall;
 use falco_event::syscalls::SYSCALLS;
-use falco_modern_ebpf::{ModernEbpf, Options};
+use falco_event::{EventFlags, Syscall};
+use falco_modern_ebpf::{AttachMode, ModernEbpf, Options};
 use falco_source::{Next, Source};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
+    let mut attach = AttachMode::Auto;
+    if args.next_if(|arg| arg == "--attach").is_some() {
+        attach = match args.next().as_deref() {
+            Some("sys_exit") => AttachMode::SysExit,
+            Some("per_syscall") => AttachMode::PerSyscall,
+            other => return Err(format!("no way to attach: {other:?}").into()),
+        };
+    }
     let seconds: u64 = args.next().map_or(Ok(5), |arg| arg.parse())?;
     let mut syscalls = Vec::new();
     for name in args {
+        if name == "state" {
+            let changes = |call: &&Syscall| {
+                call.events.iter().any(|event| event.info().flags.contains(EventFlags::STATE))
+            };
+            syscalls.extend(SYSCALLS.iter().filter(changes).map(|call| call.id));
+            continue;
+        }
         let call = Syscall::by_name(&name).ok_or_else(|| format!("no system call {name:?}"))?;
         syscalls.push(call.id);
     }
@@ -22,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         syscalls = SYSCALLS.iter().map(|call| call.id).collect();
     }
     let begin = Instant::now();
-    let mut source = ModernEbpf::open(Options { syscalls, ..Options::default() })?;
+    let mut source = ModernEbpf::open(Options { syscalls, attach, ..Options::default() })?;
     println!("loaded in {:.1?}", begin.elapsed());
     let begin = Instant::now();
     let snapshot = source.start()?;
@@ -34,6 +50,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for call in coverage.gaps() {
         println!("{}: {:?}", call.name(), call.status);
+        for line in call.status.refusal().map_or(&[][..], |refusal| &refusal.log) {
+            println!("    {line}");
+        }
     }
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut second = Instant::now() + Duration::from_secs(1);
@@ -57,7 +76,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{total} events/s, {:?}", std::mem::take(&mut counts));
         }
     }
+    let begin = Instant::now();
     source.stop_capture();
+    println!("stopped in {:.1?}", begin.elapsed());
     let mut last = 0;
     while let Next::Event(_) | Next::Idle = source.next()? {
         last += 1;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use aya_obj::copy_instructions;
 use aya_obj::generated::bpf_attach_type::{
@@ -97,9 +97,14 @@ impl Programs {
         }
     }
 
-    /// Detaches all programs. One that runs at this moment still comes to its end.
-    pub(crate) fn detach(&mut self) {
-        self.links.clear();
+    /// Detaches all programs. One that runs at this moment still comes to its end. Those of functions
+    /// are left to a thread: kernels wait long enough for each that no program stands in its function
+    /// any more.
+    pub(crate) fn detach(&mut self, attachment: Attachment) {
+        let links = std::mem::take(&mut self.links);
+        if attachment == Attachment::PerSyscall {
+            thread::spawn(move || drop(links));
+        }
     }
 
     pub(crate) fn is_attached(&self) -> bool {
@@ -141,27 +146,31 @@ type Result1<T> = Result<T, (Refusal, io::Error)>;
 /// the thread that asks for it.
 fn load_all(steps: &[Step], probe: &Probe, kernel: &Cut) -> Vec<Result1<OwnedFd>> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
-    let next = AtomicUsize::new(0);
+    // The longest first, so that no thread is left alone with one at the end.
+    let mut queue: Vec<(usize, &Step)> = steps.iter().enumerate().collect();
+    let length = |step: &Step| probe.function(&step.program).map_or(0, |it| it.instructions.len());
+    queue.sort_by_key(|(_, step)| length(step));
+    let queue = Mutex::new(queue);
     let results = Mutex::new(Vec::with_capacity(steps.len()));
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((at, step)) = {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    steps.get(at).map(|step| (at, step))
-                } {
+                // The guard of a `while let` would live through its body.
+                loop {
+                    let Some((at, step)) = lock(&queue).pop() else { break };
                     let result = load_one(step, probe, kernel);
-                    results
-                        .lock()
-                        .unwrap_or_else(|poisoned| poisoned.into_inner())
-                        .push((at, result));
+                    lock(&results).push((at, result));
                 }
             });
         }
     });
-    let mut results = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_unstable_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn load_one(step: &Step, probe: &Probe, kernel: &Cut) -> Result1<OwnedFd> {
@@ -206,8 +215,12 @@ fn refused(step: &Step, what: &str, error: io::Error, log: &str) -> (Refusal, io
     (refusal, error)
 }
 
+/// How long detaching may take in all: a process does not end before.
+const LONGEST_DETACH: Duration = Duration::from_secs(5);
+
 /// Decides how to attach, by trying: whether a kernel takes programs at the end of functions is known
-/// only once it has taken one. With the reason if it is not per system call.
+/// only once it has taken one, and how long it takes to let go of them only once it has. With the
+/// reason if it is not per system call.
 ///
 /// # Errors
 /// If per system call was demanded and does not work.
@@ -221,32 +234,48 @@ pub(crate) fn attachment(
     }
     let names = functions.iter().map(String::as_str);
     let kernel = kernel.cut(&HashSet::new(), [], names).map_err(EbpfError::Kernel)?;
-    match try_function(&kernel, functions) {
-        Ok(()) => Ok((Attachment::PerSyscall, None)),
-        Err(why) if mode == AttachMode::Auto => Ok((Attachment::SysExit, Some(why))),
-        Err(why) => Err(EbpfError::Unsupported {
+    let found: Vec<&String> =
+        functions.iter().filter(|name| kernel.function(name).is_some()).collect();
+    let tried = match found.first() {
+        Some(name) => try_function(name, &kernel),
+        None => Err("its types name no function of a system call".to_owned()),
+    };
+    match tried {
+        Err(why) if mode == AttachMode::PerSyscall => Err(EbpfError::Unsupported {
             what: format!("this kernel attaches no programs to functions: {why}"),
             fix: "leave the way of attaching to the program".to_owned(),
         }),
+        Err(why) => Ok((Attachment::SysExit, Some(why))),
+        Ok(detach) => {
+            let detach = detach.saturating_mul(found.len().try_into().unwrap_or(u32::MAX));
+            if mode == AttachMode::Auto && detach > LONGEST_DETACH {
+                let why = format!(
+                    "this kernel would take {:.0} s to detach from {} functions",
+                    detach.as_secs_f64(),
+                    found.len()
+                );
+                return Ok((Attachment::SysExit, Some(why)));
+            }
+            Ok((Attachment::PerSyscall, None))
+        }
     }
 }
 
 /// `r0 = 0; exit`.
 const NOTHING: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
 
-/// Attaches a program that does nothing to the end of the first of these functions that exists, and
-/// detaches it again.
-fn try_function(kernel: &Cut, functions: &[String]) -> Result<(), String> {
-    let found = functions.iter().find_map(|name| Some((name, kernel.function(name)?)));
-    let Some((name, btf_id)) = found else {
-        return Err("its types name no function of a system call".to_owned());
-    };
+/// Attaches a program that does nothing to the end of a function, and detaches it again; how long the
+/// latter took.
+fn try_function(name: &str, kernel: &Cut) -> Result<Duration, String> {
+    let btf_id = kernel.function(name).ok_or("there is no such function")?;
     let instructions = copy_instructions(&NOTHING).map_err(|error| error.to_string())?;
     let code = Code::plain(&instructions, c"GPL");
     let target = Target { how: BPF_TRACE_FEXIT, btf_id };
     let program = sys::load_program("trial", &code, target)
         .map_err(|(error, _)| format!("a program for the end of {name} is refused: {error}"))?;
-    sys::attach(program.as_fd())
-        .map(drop)
-        .map_err(|error| format!("a program cannot be attached to the end of {name}: {error}"))
+    let link = sys::attach(program.as_fd())
+        .map_err(|error| format!("a program cannot be attached to the end of {name}: {error}"))?;
+    let begin = Instant::now();
+    drop(link);
+    Ok(begin.elapsed())
 }

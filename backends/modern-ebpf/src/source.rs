@@ -17,14 +17,14 @@ use crate::coverage::{Attachment, Coverage};
 use crate::host::Host;
 use crate::kernel_btf::{self, Cut, Types};
 use crate::load::{self, Programs};
-use crate::merge::Merge;
+use crate::merge::{Merge, SETTLED_NS};
 use crate::object::{self, Maps, Probe, Sizes};
 use crate::pace::Pace;
 use crate::plan::{self, Plan};
 use crate::ring::Ring;
 use crate::shared::{Counters, Settings};
 use crate::sys::{self, Map};
-use crate::{EbpfError, Options};
+use crate::{AttachMode, EbpfError, Options};
 
 static TRACEPOINT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.tracepoint.o"));
@@ -43,8 +43,10 @@ const COUNTERS_NS: u64 = 1_000_000_000;
 enum Phase {
     Loaded,
     Running,
-    /// Detached; `true`: the last programs have ended.
-    Stopped(bool),
+    /// Told to stop at this time. What is newer is nobody's business any more.
+    Stopping(u64),
+    /// All that was sent before the end is in the rings.
+    Stopped(u64),
 }
 
 /// The system calls of this host through eBPF, live.
@@ -79,13 +81,20 @@ impl ModernEbpf {
         let host = Host::inspect();
         host.check()?;
         sys::raise_memlock();
-        let kernel = Types::of_kernel(Path::new(kernel_btf::PATH)).map_err(EbpfError::Kernel)?;
         let functions = plan::functions(&options.syscalls);
-        let (attachment, no_per_syscall) = load::attachment(options.attach, &kernel, &functions)?;
-        let mut probe = Probe::parse(match attachment {
-            Attachment::SysExit => TRACEPOINT,
-            Attachment::PerSyscall => PER_SYSCALL,
-        })?;
+        // Reading the kernel's types and the probe take about as long as each other. That it is the
+        // probe for the tracepoint is a guess that is right on most hosts.
+        let (kernel, guess) = thread::scope(|scope| {
+            let kernel = scope.spawn(|| kernel(options.attach, &functions));
+            let guess = Probe::parse(TRACEPOINT);
+            (kernel.join(), guess)
+        });
+        let (kernel, (attachment, no_per_syscall)) =
+            kernel.unwrap_or_else(|panic| panic::resume_unwind(panic))?;
+        let mut probe = match attachment {
+            Attachment::SysExit => guess?,
+            Attachment::PerSyscall => Probe::parse(PER_SYSCALL)?,
+        };
         let kernel = cut(&kernel, &probe, &functions)?;
         let plan = Plan::new(
             &options.syscalls,
@@ -150,20 +159,22 @@ impl ModernEbpf {
         &self.coverage
     }
 
-    /// Detaches all programs. [`Source::next`] then hands out what they sent before, and ends.
+    /// Ends the watch. [`Source::next`] then hands out what happened before, and ends. Programs are
+    /// detached at once; those that hang on single system calls some seconds later, since that is how
+    /// long kernels take for it.
     pub fn stop_capture(&mut self) {
-        self.programs.detach();
-        if !matches!(self.phase, Phase::Stopped(_)) {
-            self.phase = Phase::Stopped(false);
+        if !matches!(self.phase, Phase::Stopping(_) | Phase::Stopped(_)) {
+            self.phase = Phase::Stopping(self.clock.now());
+            self.programs.detach(self.attachment);
         }
     }
 
     /// Waits for events once; whether there is one now.
     fn wait(&mut self) -> bool {
         let pause = match self.phase {
-            Phase::Stopped(true) => return false,
-            Phase::Stopped(false) => {
-                self.phase = Phase::Stopped(true);
+            Phase::Stopped(_) => return false,
+            Phase::Stopping(end) => {
+                self.phase = Phase::Stopped(end);
                 LAST_EVENTS
             }
             Phase::Loaded | Phase::Running => self.pace.pause(),
@@ -179,7 +190,7 @@ impl ModernEbpf {
     fn advance(&mut self) -> bool {
         let (clock, phase) = (&self.clock, self.phase);
         self.rings.advance(|| match phase {
-            Phase::Stopped(_) => u64::MAX,
+            Phase::Stopping(end) | Phase::Stopped(end) => end + SETTLED_NS,
             Phase::Loaded | Phase::Running => clock.now(),
         })
     }
@@ -189,9 +200,13 @@ impl ModernEbpf {
         self.until_look = EVENTS_A_LOOK;
         if self.clock.has_changed() {
             self.settings.clock_offset_ns = self.clock.offset_ns();
-            // The map was written before, so that nothing can be wrong with it.
-            let _written = set(&self.maps, "settings", 0, &self.settings.to_bytes());
+            self.write_settings();
         }
+    }
+
+    fn write_settings(&self) {
+        // The map was written when it was made, so that nothing can be wrong with it.
+        let _written = set(&self.maps, "settings", 0, &self.settings.to_bytes());
     }
 
     /// The counters of all CPUs, read at most once a second.
@@ -224,6 +239,9 @@ impl Source for ModernEbpf {
     /// nothing is missed in between.
     fn start(&mut self) -> Result<Snapshot, SourceError> {
         self.look();
+        // Reading `/proc` makes a hundred events for every process: of these, rings would be full.
+        self.settings.ignored_pid = own_pid(&self.host_root);
+        self.write_settings();
         self.programs.attach();
         let no_per_syscall = self.coverage.no_per_syscall.take();
         self.coverage = self.programs.coverage(self.attachment, no_per_syscall);
@@ -234,7 +252,10 @@ impl Source for ModernEbpf {
             return Err(SourceError::Io { what: "cannot attach eBPF programs".to_owned(), error });
         }
         self.phase = Phase::Running;
-        Proc::new(&self.host_root).snapshot().map_err(|error| SourceError::Io {
+        let snapshot = Proc::new(&self.host_root).snapshot();
+        self.settings.ignored_pid = 0;
+        self.write_settings();
+        snapshot.map_err(|error| SourceError::Io {
             what: "cannot read the processes of this host".to_owned(),
             error: io::Error::other(error),
         })
@@ -248,7 +269,7 @@ impl Source for ModernEbpf {
         if !self.advance() && !self.wait() {
             return Ok(match self.phase {
                 Phase::Stopped(_) => Next::End,
-                Phase::Loaded | Phase::Running => Next::Idle,
+                Phase::Loaded | Phase::Running | Phase::Stopping(_) => Next::Idle,
             });
         }
         let Some(ring) = self.rings.current() else { return Ok(Next::Idle) };
@@ -280,6 +301,16 @@ impl Source for ModernEbpf {
     }
 }
 
+/// The kernel's types, and how to attach to this kernel, with the reason.
+fn kernel(
+    mode: AttachMode,
+    functions: &[String],
+) -> Result<(Types, (Attachment, Option<String>)), EbpfError> {
+    let kernel = Types::of_kernel(Path::new(kernel_btf::PATH)).map_err(EbpfError::Kernel)?;
+    let attachment = load::attachment(mode, &kernel, functions)?;
+    Ok((kernel, attachment))
+}
+
 /// What the probe needs of the kernel's types.
 fn cut(kernel: &Types, probe: &Probe, functions: &[String]) -> Result<Cut, EbpfError> {
     let types = probe.types()?;
@@ -287,6 +318,13 @@ fn cut(kernel: &Types, probe: &Probe, functions: &[String]) -> Result<Cut, EbpfE
     let tracepoints = plan::tracepoints();
     let functions = functions.iter().map(String::as_str);
     kernel.cut(&names, tracepoints, functions).map_err(EbpfError::Kernel)
+}
+
+/// The number of this process as the kernel sees it: below `host_root` there is the `/proc` of the
+/// host, where `self` is this process. 0 if it cannot be told.
+fn own_pid(host_root: &Path) -> u32 {
+    let link = std::fs::read_link(host_root.join("proc/self")).ok();
+    link.and_then(|pid| pid.to_str()?.parse().ok()).unwrap_or(0)
 }
 
 /// The rings of all CPUs, and that of births and deaths.

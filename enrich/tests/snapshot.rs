@@ -103,7 +103,7 @@ fn cut(path: &Path, eighths: u64) {
             for info in state.containers().iter() {
                 let mut container = EventBuilder::new();
                 container.start(event.ts(), -1, EventCode::CONTAINER_JSON_2_E);
-                container.text(&info.to_json().to_string());
+                container.text(info.to_json().to_string());
                 writer.event(&container.finish(0, 0).unwrap()).unwrap();
             }
         }

@@ -37,7 +37,6 @@ impl Parser<'_, '_> {
         let cwd = directory(&thread.record.cwd, to);
         // getcwd confirms most of the time; that is not news.
         if *cwd != *thread.record.cwd {
-            self.state.moved = Some((self.num, thread.tid, thread.record.cwd.clone()));
             self.state.threads.update(main, |facts| facts.cwd = cwd);
         }
     }

@@ -12,8 +12,9 @@ use crate::thread::Thread;
 
 impl State {
     /// Everything that the tables know now, as the preamble of a recording that begins with the
-    /// latest event: threads and fds that it ended are still there, and it may be taken in once
-    /// more.
+    /// latest event: threads and fds that it ended are still there. Nearly all events can be taken
+    /// in twice without harm; who records one that cannot (chdir to a relative path) takes back
+    /// what it did.
     ///
     /// What a snapshot has no place for is lost: users and groups of containers, and the
     /// containers ([`State::users`] and [`State::containers`] tell them; captures have events for
@@ -34,7 +35,7 @@ impl State {
                 Some(_) => continue,
             };
             for thread in members.into_iter().filter_map(|member| self.threads.get(member)) {
-                threads.push(self.dumped(thread));
+                threads.push(dumped(thread));
                 let list: Vec<_> =
                     thread.fds.iter().filter_map(|(num, fd)| dumped_fd(num, fd, &ports)).collect();
                 if !list.is_empty() {
@@ -45,6 +46,7 @@ impl State {
         let users = self.users.users().filter(|(container, _)| container.is_empty());
         let groups = self.users.groups().filter(|(container, _)| container.is_empty());
         let mut snapshot = Snapshot {
+            is_live: self.is_live(),
             machine: Some(self.machine.clone()),
             interfaces: self.interfaces.clone(),
             users: users.map(|(_, user)| dumped_user(user)).collect(),
@@ -113,19 +115,6 @@ fn dumped_user(user: &crate::users::User) -> User {
         name: user.name.to_vec(),
         home: user.homedir.to_vec(),
         shell: user.shell.to_vec(),
-    }
-}
-
-impl State {
-    fn dumped(&self, thread: &Thread) -> snapshot::Thread {
-        let mut dumped = dumped(thread);
-        // A change to a relative path cannot be made twice.
-        if let Some((num, tid, before)) = &self.moved
-            && (*num, *tid) == (self.events, thread.tid)
-        {
-            dumped.cwd = before.to_vec();
-        }
-        dumped
     }
 }
 

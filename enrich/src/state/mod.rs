@@ -40,7 +40,6 @@ use crate::container::{ContainerInfo, Containers};
 use crate::fd::Fd;
 use crate::parse::Parser;
 use crate::parse::plan::Plan;
-use crate::record::Bytes;
 use crate::thread::Thread;
 use crate::users::{Accounts, Users};
 use meter::Meter;
@@ -125,10 +124,10 @@ pub struct State {
     /// Thread and number of the fd whose close was the latest event.
     pub(crate) pending_close: Option<(i64, i64)>,
     exited: exited::Exited,
-    /// The last change of a working directory: number of the event, main thread, directory before.
-    pub(crate) moved: Option<(u64, i64, Bytes)>,
     /// Events happen now: what Falco gets wrong in replay, and must be kept there, is put right.
     is_live: bool,
+    /// The snapshot says that it is of events that were followed live.
+    was_live: bool,
     /// Whom to ask about unknown threads.
     host: Option<Box<host::Host>>,
     purge: purge::Purge,
@@ -162,8 +161,8 @@ impl State {
             pending_exit: None,
             pending_close: None,
             exited: exited::Exited::default(),
-            moved: None,
             is_live: false,
+            was_live: false,
             host: None,
             purge: purge::Purge::default(),
             accounts: None,
@@ -288,10 +287,12 @@ impl State {
         self.in_preamble &= !live;
     }
 
-    /// Whether events happen now ([`State::set_live`]).
+    /// Whether events happen now ([`State::set_live`]), or did for the sensor that recorded them
+    /// ([`Snapshot::is_live`](falco_source::Snapshot::is_live)): the tables must say again what
+    /// they said to its rules.
     #[inline]
     pub fn is_live(&self) -> bool {
-        self.is_live
+        self.is_live || self.was_live
     }
 
     // What parsers need.
@@ -415,7 +416,7 @@ impl State {
 
     pub(crate) fn has_recently_exited(&self, tid: i64, ptid: i64, ts: u64) -> bool {
         // The exit of a thread that was never known is remembered without a parent.
-        self.exited.contains(tid, ptid, ts) || (self.is_live && self.exited.contains(tid, -1, ts))
+        self.exited.contains(tid, ptid, ts) || (self.is_live() && self.exited.contains(tid, -1, ts))
     }
 
     /// The thread in whose table an fd of a thread is, if the fd is known.

@@ -6,6 +6,8 @@
 //! * The machine is forgotten (Falco clears its description after it was read), so that
 //!   `evt.hostname` is empty and times since boot (`proc.pidns_init_start_ts`,
 //!   `container.start_ts`) stay relative to it.
+//!
+//! What one of our sensors recorded live is not Falco's, and shows what it showed then.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -18,6 +20,9 @@ use crate::users::Accounts;
 /// Changes the preamble of a capture as Falco does. `root` is where the files of the machine that
 /// replays are (`/`, or `HOST_ROOT` in a container).
 pub fn as_falco_replays(snapshot: &mut Snapshot, root: &Path) {
+    if snapshot.is_live {
+        return;
+    }
     let local = Accounts::read(root);
     let known: HashSet<_> = snapshot.users.iter().map(|u| u.uid).collect();
     snapshot.users.extend(local.users.into_iter().filter(|u| !known.contains(&u.uid)));

@@ -29,7 +29,8 @@ impl State {
         self.pending_exit = None;
         self.pending_close = None;
         self.first_event_ts = None;
-        self.in_preamble = !self.is_live;
+        self.was_live = snapshot.is_live;
+        self.in_preamble = !self.is_live();
         self.server_ports.clear();
         self.purge.restart();
         self.machine = snapshot.machine.clone().unwrap_or_default();

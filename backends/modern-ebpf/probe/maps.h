@@ -14,15 +14,21 @@
 /* Names of a path that is walked from its end to the root. */
 #define MAX_COMPONENTS 64
 
+/* Entries of a vector that are read at once. */
+#define BUFFERS_AT_ONCE 16
+
 /* A vector of buffers that is being copied; see params/iovec.h. */
 struct vector {
-	/* The next of its entries, in user memory. */
+	/* The next entries, as the caller laid them out, and which of them is the next. */
+	u64 entries[2 * BUFFERS_AT_ONCE];
+	u32 next;
+	/* Entries from there on. */
+	u32 left;
+	/* Where the ones after those are in user memory. */
 	u64 at;
 	/* The sizes of all buffers so far. */
 	u64 size;
-	/* Entries from there on. */
-	u32 left;
-	/* Where its data begin and go on in the event, and how many bytes more there may be. */
+	/* Where their data begin and go on in the event, and how many bytes more there may be. */
 	u32 start, pos, room;
 	/* Whether a 32-bit caller laid it out; whether sizes are wanted when there is no room left. */
 	bool compat, wants_size;

@@ -155,8 +155,9 @@ GLOBAL int received_message(s32 fd, u64 at, u32 compat)
 
 /* --- Many at once -------------------------------------------------------------------------------------- */
 
-/* As many messages as the kernel takes (UIO_MAXIOV), in turns. */
+/* As many messages as the kernel takes (UIO_MAXIOV): so many in so many turns. */
 #define MESSAGES_AT_ONCE 32
+#define MESSAGE_TURNS 32
 
 /* Sends an event of each of up to MESSAGES_AT_ONCE messages. */
 GLOBAL int sent_messages(s32 fd, u64 at, u32 count, u32 compat)
@@ -186,7 +187,7 @@ EXIT(sendmmsg)
 	s32 fd = arg_s32(call, 0);
 	u64 at = arg(call, 1);
 	if (call->ret > 0) {
-		for (u32 i = 0; i < MAX_TURNS; i++) {
+		for (u32 i = 0; i < MESSAGE_TURNS; i++) {
 			u32 done = i * MESSAGES_AT_ONCE;
 			if (done >= call->ret)
 				break;
@@ -210,7 +211,7 @@ EXIT(recvmmsg)
 	s32 fd = arg_s32(call, 0);
 	u64 at = arg(call, 1);
 	if (call->ret > 0) {
-		for (u32 i = 0; i < MAX_TURNS; i++) {
+		for (u32 i = 0; i < MESSAGE_TURNS; i++) {
 			u32 done = i * MESSAGES_AT_ONCE;
 			if (done >= call->ret)
 				break;

@@ -32,21 +32,22 @@ GLOBAL u32 take_buffer(u32 key)
 	u32 room = vector->room;
 	if (!vector->left || (!room && !vector->wants_size))
 		return false;
-	/* As the caller laid it out: two u64, or two u32. */
-	u64 iovec[2] = {};
-	u32 entry = vector->compat ? 8 : 16;
-	if (bpf_probe_read_user(iovec, entry, (const void *)vector->at)) {
-		/* The kernel has not taken such a vector. */
-		vector->pos = vector->start;
-		vector->size = 0;
-		return false;
+	/* Two u64, or two u32. */
+	u32 i = vector->next & (BUFFERS_AT_ONCE - 1);
+	u64 base, len;
+	if (vector->compat) {
+		base = (u32)vector->entries[i];
+		len = vector->entries[i] >> 32;
+	} else {
+		base = vector->entries[2 * i];
+		len = vector->entries[2 * i + 1];
 	}
-	u64 base = vector->compat ? (u32)iovec[0] : iovec[0];
-	u64 len = vector->compat ? iovec[0] >> 32 : iovec[1];
-	vector->at += entry;
+	vector->next++;
 	vector->left--;
 	vector->size += len;
 	u32 n = len < room ? len : room;
+	if (!n)
+		return true;
 	opaque(n);
 	n &= MAX_EVENT - 1;
 	u32 pos = vector->pos;
@@ -61,14 +62,29 @@ GLOBAL u32 take_buffer(u32 key)
 	return true;
 }
 
-/* Buffers that one call of take_buffers takes, and calls of it: together as many as the kernel allows
- * (UIO_MAXIOV). */
-#define BUFFERS_AT_ONCE 32
-#define MAX_TURNS 32
+/* How often BUFFERS_AT_ONCE: as many entries in all as the kernel allows (UIO_MAXIOV). */
+#define BUFFER_TURNS 64
 
-/* Whether there is more to do. */
+/* Reads the next entries and takes their buffers. Whether there is more to do. */
 GLOBAL u32 take_buffers(u32 key)
 {
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &key);
+	if (!scratch)
+		return false;
+	struct vector *vector = &scratch->vector;
+	u32 n = vector->left < BUFFERS_AT_ONCE ? vector->left : BUFFERS_AT_ONCE;
+	u32 bytes = n * (vector->compat ? 8 : 16);
+	opaque(bytes);
+	if (bytes > sizeof(vector->entries))
+		return false;
+	if (bpf_probe_read_user(vector->entries, bytes, (const void *)vector->at)) {
+		/* The kernel has not taken such a vector. */
+		vector->pos = vector->start;
+		vector->size = 0;
+		return false;
+	}
+	vector->at += bytes;
+	vector->next = 0;
 	for (u32 i = 0; i < BUFFERS_AT_ONCE; i++) {
 		if (!take_buffer(key))
 			return false;
@@ -88,7 +104,7 @@ INLINE u64 put_vector_data(struct event *event, u64 from, u64 count, bool compat
 	vector->size = 0;
 	vector->compat = compat;
 	vector->wants_size = wants_size;
-	for (u32 i = 0; i < MAX_TURNS; i++) {
+	for (u32 i = 0; i < BUFFER_TURNS; i++) {
 		if (!take_buffers(event->key))
 			break;
 	}

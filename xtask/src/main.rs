@@ -58,7 +58,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "unit",
         args: "[CARGO TEST ARGUMENTS]",
-        about: "unit and integration tests",
+        about: "unit, integration and live tests (live ones as root)",
         run: test::unit,
     },
     Command {

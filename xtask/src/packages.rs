@@ -37,6 +37,22 @@ pub const STRIP: Need = Need {
 /// What cargo needs to build the workspace.
 pub const BUILD: [Need; 2] = [CLANG, STRIP];
 
+/// What live tests need beside root: containers, an image for them, file capabilities.
+const LIVE: [Need; 4] = [
+    Need { program: "dockerd", packages: &["docker.io"], purpose: "to attack in containers" },
+    Need { program: "ctr", packages: &["containerd"], purpose: "to attack in containers" },
+    Need { program: "busybox", packages: &["busybox-static"], purpose: "as a container's image" },
+    Need { program: "setcap", packages: &["libcap2-bin"], purpose: "to watch without root" },
+];
+
+/// Docker's client: in Debian 12 it comes with `docker.io`, in 13 it is a package of its own.
+const DOCKER: Need =
+    Need { program: "docker", packages: &["docker-cli"], purpose: "to attack in containers" };
+
+/// Unpacks modules of kernels.
+pub const XZ: Need =
+    Need { program: "xz", packages: &["xz-utils"], purpose: "to unpack modules of kernels" };
+
 /// Counts instructions.
 pub const VALGRIND: Need =
     Need { program: "valgrind", packages: &["valgrind"], purpose: "to count instructions" };
@@ -82,6 +98,16 @@ pub fn ensure(needs: &[Need]) -> Result {
     eprintln!("xtask: installing {packages}");
     let mut apt = process::command("sh", &["-c", &install]);
     process::output(apt.env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
+}
+
+/// Sees to it that live tests have what they need, where they can run and it can be installed. They
+/// say themselves, loudly, what they lack.
+pub fn ensure_live() -> Result {
+    if !is_root() || process::find("apt-get").is_none() {
+        return Ok(());
+    }
+    ensure(&LIVE)?;
+    ensure(&[DOCKER])
 }
 
 /// Sees to it that `cargo SUBCOMMAND` is there: builds its crate if not.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::packages::{self, BUILD, CLANG, CXX, STRIP};
 use crate::process::{self, WORKSPACES};
-use crate::{Result, deny, fuzz, measure};
+use crate::{Result, deny, fuzz, measure, vm};
 
 /// One of the things that must hold.
 struct Step {
@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     Step { name: "unit", run: unit },
     Step { name: "deny", run: deny::run },
     Step { name: "conformance", run: measure::conformance },
+    Step { name: "verifier", run: vm::verifier },
     Step { name: "fuzz", run: fuzz::run },
 ];
 
@@ -77,9 +78,10 @@ pub fn doc(_: &[String]) -> Result {
     process::run(doc.arg("--document-private-items").env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// Unit and integration tests; the sum of all test programs is the last line.
+/// Unit, integration and live tests (as root); the sum of all test programs is the last line.
 pub fn unit(args: &[String]) -> Result {
     packages::ensure(&BUILD)?;
+    packages::ensure_live()?;
     let mut command = process::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
     command.args(args).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|e| process::refused(&command, &e))?;

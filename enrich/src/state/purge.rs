@@ -6,9 +6,9 @@
 
 use super::{Slot, State};
 
-/// Slots looked at in one call: some 10 µs.
+/// Slots looked at in one call: some 50 µs.
 const MAX_SLOTS: u32 = 1024;
-/// Threads asked about in one call: some 100 µs.
+/// Threads asked about in one call: some 300 µs if all have gone.
 const MAX_QUESTIONS: usize = 32;
 /// Time between two calls while a round is under way, in nanoseconds.
 const STEP_NS: u64 = 10_000_000;

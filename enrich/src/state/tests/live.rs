@@ -32,7 +32,7 @@ impl FakeHost {
     }
 
     /// A process with a file at fd 3.
-    fn add(&self, tid: i64, pid: i64, ptid: i64) {
+    pub(super) fn add(&self, tid: i64, pid: i64, ptid: i64) {
         let comm = format!("h{tid}");
         let thread = Thread {
             tid,

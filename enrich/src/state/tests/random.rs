@@ -6,7 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::World;
-use crate::state::{Limits, State};
+use super::live::FakeHost;
+use crate::state::{Limits, Purging, State};
 
 /// Event types that change state, most of all.
 fn codes() -> impl Strategy<Value = EventCode> {
@@ -48,6 +49,20 @@ fn bytes_of(tid: i64, ts: u64, code: EventCode, params: &[Vec<u8>]) -> Vec<u8> {
     builder.finish(0, 0).unwrap().bytes().to_vec()
 }
 
+/// Threads that a host tells of, as wrong as can be: ids, processes and parents; or no host.
+fn hosts() -> impl Strategy<Value = Option<Vec<(i64, i64, i64)>>> {
+    proptest::option::of(vec((0..12_i64, -1..12_i64, -1..12_i64), 0..12))
+}
+
+fn go_live(state: &mut State, host: Option<Vec<(i64, i64, i64)>>) {
+    let Some(threads) = host else { return };
+    let asked = FakeHost::default();
+    threads.into_iter().for_each(|(tid, pid, ptid)| asked.add(tid, pid, ptid));
+    state.set_live(true);
+    state.set_lookup(Box::new(asked));
+    state.set_purging(Purging { interval_ns: 1, thread_timeout_ns: 2_000_000_000 });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
@@ -57,8 +72,10 @@ proptest! {
     #[test]
     fn any_events_leave_sound_tables(
         events in vec((0..8_i64, codes(), vec(params(), 0..31), 0..3_000_000_000_u64), 1..80),
+        host in hosts(),
     ) {
         let mut w = World::new();
+        go_live(&mut w.state, host);
         w.state.limits.max_threads = 12;
         w.state.limits.max_fds = 8;
         let mut ts = 1;
@@ -66,6 +83,7 @@ proptest! {
             ts += pause;
             let bytes = bytes_of(tid, ts, code, &params);
             let event = RawEvent::parse(&bytes, 0, 0).unwrap();
+            w.state.purge(ts);
             let current = w.state.process(&event);
             w.state.threads.check();
             prop_assert!(w.state.threads().count() <= 12);
@@ -83,17 +101,24 @@ proptest! {
     fn tables_never_hold_more_bytes_than_allowed(
         max_bytes in 4_000..60_000_usize,
         events in vec((0..40_i64, codes(), vec(params(), 0..31), 0..3_000_000_000_u64), 1..200),
+        host in hosts(),
     ) {
         let mut state = State::new(Limits { max_bytes, ..Limits::default() });
+        go_live(&mut state, host);
         let mut ts = 1;
         for (tid, code, params, pause) in events {
             ts += pause;
             let bytes = bytes_of(tid, ts, code, &params);
             state.process(&RawEvent::parse(&bytes, 0, 0).unwrap());
+            state.purge(ts);
             state.threads.check();
             let stats = state.stats();
             prop_assert!(stats.n_bytes as usize <= max_bytes, "{stats:?}");
         }
+        let mut other = State::new(Limits::default());
+        other.restore(&state.snapshot());
+        other.threads.check();
+        prop_assert_eq!(state.threads().count(), other.threads().count());
         state.restore(&falco_source::Snapshot::default());
         prop_assert_eq!(state.stats().n_bytes, 0);
     }

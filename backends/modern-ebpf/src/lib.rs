@@ -3,6 +3,7 @@
 //! [`ModernEbpf`] is the source. How it comes about, and what it does:
 //!
 //! * `host`: what this machine has and allows; what to do if it does not.
+//! * `parts`: puts together what follows.
 //! * `plan`: which programs the wanted calls need, and where they hang.
 //! * `kernel_btf`, `object`, `load`: the probe (`probe/`, C, compiled by `build.rs`) is made fit for the
 //!   running kernel and verified, program by program. aya-obj reads and relocates it.
@@ -20,6 +21,7 @@ mod load;
 mod merge;
 mod object;
 mod pace;
+mod parts;
 mod plan;
 mod ring;
 mod shared;

@@ -37,8 +37,6 @@ pub(crate) struct Sizes {
 
 /// The maps with an element, or several, for each CPU.
 const BY_CPU: [&str; 3] = ["rings", "counters", "scratches"];
-/// The maps that two objects share: where events go, and what decides on them.
-const SHARED: [&str; 5] = ["rings", "lifecycle", "settings", "wanted", "counters"];
 
 impl Probe {
     /// Reads an object that this crate was built with.
@@ -57,15 +55,14 @@ impl Probe {
         Types::new(bytes).map_err(EbpfError::probe)
     }
 
-    /// Makes the maps that `shared` does not have yet, and puts offsets, maps and calls into the
-    /// instructions of the programs for which `is_wanted` holds. The others are forgotten.
+    /// Makes the maps, and puts offsets, maps and calls into the instructions of the programs for
+    /// which `is_wanted` holds. The others are forgotten.
     pub(crate) fn relocate(
         &mut self,
         kernel: &Cut,
         sizes: &Sizes,
-        maps: &mut Maps,
         is_wanted: impl Fn(&str) -> bool,
-    ) -> Result<(), EbpfError> {
+    ) -> Result<Maps, EbpfError> {
         let object = &mut self.object;
         object.programs.retain(|name, _| is_wanted(name));
         let features = aya::features();
@@ -78,12 +75,10 @@ impl Probe {
         object.relocate_btf(&kernel.types).map_err(EbpfError::probe)?;
         let mut specs: Vec<(String, aya_obj::Map)> = object.maps.drain().collect();
         specs.sort_by(|a, b| a.0.cmp(&b.0));
-        maps.retain(|name, _| SHARED.contains(&name.as_str()));
+        let mut maps = Maps::new();
         for (name, spec) in &specs {
-            if !maps.contains_key(name) {
-                let map = create(name, spec, sizes).map_err(|error| EbpfError::map(name, error))?;
-                maps.insert(name.clone(), map);
-            }
+            let map = create(name, spec, sizes).map_err(|error| EbpfError::map(name, error))?;
+            maps.insert(name.clone(), map);
         }
         let made = specs.iter().filter_map(|(name, spec)| {
             Some((name.as_str(), maps.get(name)?.as_fd().as_raw_fd(), spec))
@@ -92,7 +87,7 @@ impl Probe {
         object.relocate_maps(made, &sections).map_err(EbpfError::probe)?;
         object.relocate_calls(&sections).map_err(EbpfError::probe)?;
         object.sanitize_functions(features);
-        Ok(())
+        Ok(maps)
     }
 
     /// A program's instructions, with all functions that it calls.

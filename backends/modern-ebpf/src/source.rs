@@ -2,8 +2,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::AsFd;
-use std::panic;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -13,23 +11,15 @@ use falco_proc::Proc;
 use falco_source::{Capabilities, Next, Snapshot, Source, SourceError, Stats};
 
 use crate::clock::{Clock, boot_ns};
-use crate::coverage::{Attachment, Coverage};
-use crate::host::Host;
-use crate::kernel_btf::{self, Cut, Types};
-use crate::load::{self, Programs};
+use crate::coverage::Coverage;
+use crate::load::Programs;
 use crate::merge::{Merge, SETTLED_NS};
-use crate::object::{self, Maps, Probe, Sizes};
+use crate::object::Maps;
 use crate::pace::Pace;
-use crate::plan::{self, Plan};
+use crate::parts::{self, Parts};
 use crate::ring::Ring;
 use crate::shared::{Counters, Settings};
-use crate::sys::{self, Map};
-use crate::{AttachMode, EbpfError, Options};
-
-static TRACEPOINT: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.tracepoint.o"));
-static PER_SYSCALL: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe.per_syscall.o"));
+use crate::{EbpfError, Options};
 
 /// Programs that had begun when all were detached have ended after this time.
 const LAST_EVENTS: Duration = Duration::from_millis(5);
@@ -61,7 +51,6 @@ pub struct ModernEbpf {
     settings: Settings,
     phase: Phase,
     coverage: Coverage,
-    attachment: Attachment,
     host_root: PathBuf,
     cpus: u32,
     until_look: u32,
@@ -78,72 +67,18 @@ impl ModernEbpf {
     /// If the kernel has no BTF or ring buffers, or this process may not use them; if no program is
     /// accepted. A program that is refused alone costs only its events ([`ModernEbpf::coverage`]).
     pub fn open(options: Options) -> Result<Self, EbpfError> {
-        let host = Host::inspect();
-        host.check()?;
-        sys::raise_memlock();
-        let functions = plan::functions(&options.syscalls);
-        // Reading the kernel's types and the probe take about as long as each other. That it is the
-        // probe for the tracepoint is a guess that is right on most hosts.
-        let (kernel, guess) = thread::scope(|scope| {
-            let kernel = scope.spawn(|| kernel(options.attach, &functions));
-            let guess = Probe::parse(TRACEPOINT);
-            (kernel.join(), guess)
-        });
-        let (kernel, (attachment, no_per_syscall)) =
-            kernel.unwrap_or_else(|panic| panic::resume_unwind(panic))?;
-        let mut probe = match attachment {
-            Attachment::SysExit => guess?,
-            Attachment::PerSyscall => Probe::parse(PER_SYSCALL)?,
-        };
-        let kernel = cut(&kernel, &probe, &functions)?;
-        let plan = Plan::new(
-            &options.syscalls,
-            attachment,
-            |program| probe.has(program),
-            |function| kernel.function(function).is_some(),
-        );
-        let cpus = sys::possible_cpus().map_err(|error| EbpfError::map("counters", error))? as u32;
-        let ring = ring_bytes(options.buffer_bytes);
-        let lifecycle = ring_bytes((options.buffer_bytes / 4).max(1 << 20));
-        let sizes = Sizes { cpus, ring, lifecycle };
-        let mut maps = Maps::new();
-        probe
-            .relocate(&kernel, &sizes, &mut maps, |name| {
-                plan.steps.iter().any(|step| step.program == name)
-            })
-            .map_err(|error| error.explained(&host))?;
-        let clock = Clock::new();
-        let settings = Settings {
-            clock_offset_ns: clock.offset_ns(),
-            snaplen: options.snaplen,
-            drop_failed_exit: options.drop_failed_exit,
-            ignored_pid: 0,
-        };
-        set(&maps, "settings", 0, &settings.to_bytes())?;
-        for (number, value) in (0..).zip(&plan.wanted) {
-            if *value != 0 {
-                set(&maps, "wanted", number, &[*value])?;
-            }
-        }
-        // Both take milliseconds in the kernel, and neither needs the other.
-        let (rings, programs) = thread::scope(|scope| {
-            let rings = scope.spawn(|| rings(&maps, cpus, ring, options.cpus_per_buffer));
-            let programs = Programs::load(plan, &probe, &kernel, &maps);
-            (rings.join(), programs)
-        });
-        let rings = rings.unwrap_or_else(|panic| panic::resume_unwind(panic))?;
-        let programs =
-            programs.map_err(|(refusal, error)| host.explain(&refusal.to_string(), &error))?;
+        let Parts { programs, coverage, rings, maps, clock, settings, cpus } =
+            Parts::new(&options)?;
+        let smallest = rings.iter().map(Ring::size).min().unwrap_or_default();
         Ok(ModernEbpf {
-            coverage: programs.coverage(attachment, no_per_syscall),
-            attachment,
             programs,
             rings: Merge::new(rings),
             maps,
             clock,
-            pace: Pace::new(ring.min(lifecycle).into()),
+            pace: Pace::new(smallest),
             settings,
             phase: Phase::Loaded,
+            coverage,
             host_root: options.host_root,
             cpus,
             until_look: EVENTS_A_LOOK,
@@ -165,7 +100,7 @@ impl ModernEbpf {
     pub fn stop_capture(&mut self) {
         if !matches!(self.phase, Phase::Stopping(_) | Phase::Stopped(_)) {
             self.phase = Phase::Stopping(self.clock.now());
-            self.programs.detach(self.attachment);
+            self.programs.detach(self.coverage.attachment);
         }
     }
 
@@ -206,7 +141,7 @@ impl ModernEbpf {
 
     fn write_settings(&self) {
         // The map was written when it was made, so that nothing can be wrong with it.
-        let _written = set(&self.maps, "settings", 0, &self.settings.to_bytes());
+        let _written = parts::write_settings(&self.maps, &self.settings);
     }
 
     /// The counters of all CPUs, read at most once a second.
@@ -244,7 +179,7 @@ impl Source for ModernEbpf {
         self.write_settings();
         self.programs.attach();
         let no_per_syscall = self.coverage.no_per_syscall.take();
-        self.coverage = self.programs.coverage(self.attachment, no_per_syscall);
+        self.coverage = self.programs.coverage(self.coverage.attachment, no_per_syscall);
         if !self.programs.is_attached() {
             let why = self.coverage.gaps().find_map(|call| call.status.refusal());
             let error =
@@ -301,69 +236,9 @@ impl Source for ModernEbpf {
     }
 }
 
-/// The kernel's types, and how to attach to this kernel, with the reason.
-fn kernel(
-    mode: AttachMode,
-    functions: &[String],
-) -> Result<(Types, (Attachment, Option<String>)), EbpfError> {
-    let kernel = Types::of_kernel(Path::new(kernel_btf::PATH)).map_err(EbpfError::Kernel)?;
-    let attachment = load::attachment(mode, &kernel, functions)?;
-    Ok((kernel, attachment))
-}
-
-/// What the probe needs of the kernel's types.
-fn cut(kernel: &Types, probe: &Probe, functions: &[String]) -> Result<Cut, EbpfError> {
-    let types = probe.types()?;
-    let names = types.names().map_err(EbpfError::probe)?;
-    let tracepoints = plan::tracepoints();
-    let functions = functions.iter().map(String::as_str);
-    kernel.cut(&names, tracepoints, functions).map_err(EbpfError::Kernel)
-}
-
 /// The number of this process as the kernel sees it: below `host_root` there is the `/proc` of the
 /// host, where `self` is this process. 0 if it cannot be told.
 fn own_pid(host_root: &Path) -> u32 {
     let link = std::fs::read_link(host_root.join("proc/self")).ok();
     link.and_then(|pid| pid.to_str()?.parse().ok()).unwrap_or(0)
-}
-
-/// The rings of all CPUs, and that of births and deaths.
-fn rings(maps: &Maps, cpus: u32, bytes: u32, per_ring: u16) -> Result<Vec<Ring>, EbpfError> {
-    let refused = |error| EbpfError::rings(bytes, error);
-    let map = |name: &str| {
-        maps.get(name).ok_or_else(|| EbpfError::probe(format!("it has no map `{name}`")))
-    };
-    let online = sys::online_cpus().map_err(refused)?;
-    let per_ring = if per_ring == 0 { online.len() } else { per_ring.into() };
-    let mut made: Vec<(&[u32], Map)> = Vec::new();
-    let mut rings = Vec::new();
-    for cpus in online.chunks(per_ring.max(1)) {
-        let map = object::create_ring(bytes).map_err(refused)?;
-        let first = cpus.first().copied().unwrap_or_default();
-        rings.push(Ring::new(map.as_fd(), bytes, first as u16).map_err(refused)?);
-        made.push((cpus, map));
-    }
-    let of_cpu = |cpu: u32| {
-        let own = made.iter().find(|(cpus, _)| cpus.contains(&cpu));
-        // A CPU that comes online later shares a ring.
-        let ring = own.or_else(|| made.get(cpu as usize % made.len().max(1)));
-        ring.map(|(_, map)| map.as_fd())
-    };
-    let by_cpu: Vec<_> = (0..cpus).filter_map(of_cpu).collect();
-    map("rings")?.set_fds(&by_cpu).map_err(refused)?;
-    let lifecycle = map("lifecycle")?;
-    rings.push(Ring::new(lifecycle.as_fd(), lifecycle.max_entries(), 0).map_err(refused)?);
-    Ok(rings)
-}
-
-fn set(maps: &Maps, name: &str, index: u32, value: &[u8]) -> Result<(), EbpfError> {
-    let map = maps.get(name).ok_or_else(|| EbpfError::probe(format!("it has no map `{name}`")))?;
-    map.set(index, value).map_err(|error| EbpfError::map(name, error))
-}
-
-/// The size that the kernel can give to a ring: a power of two of pages.
-fn ring_bytes(wanted: u64) -> u32 {
-    let most = 1 << 30;
-    let wanted = wanted.clamp(sys::page_size() as u64, most).next_power_of_two();
-    wanted as u32
 }

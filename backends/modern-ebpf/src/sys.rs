@@ -1,9 +1,9 @@
 //! The kernel's doors: `bpf(2)`, `mmap(2)` of a ring and the limit of locked memory. This is where
 //! the crate's `unsafe` is, but for reading a ring ([`crate::ring`]).
 //!
-//! aya's own loader takes one object, creates its maps and loads a program once, for one place. Here
-//! two objects share maps, a program is loaded for many functions, and only what is wanted is loaded
-//! at all; so aya-obj parses and relocates, and these few calls do the rest.
+//! aya's own loader makes all maps of an object as they stand there, and loads each program once, for
+//! one place. Here sizes depend on the machine, a program is loaded for many functions, and several are
+//! verified at a time; so aya-obj parses and relocates, and these few calls do the rest.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::io;

@@ -344,10 +344,15 @@ fn an_idle_source_costs_next_to_nothing() {
         longest = longest.max(call.elapsed());
     }
     let used = cpu() - used;
-    let share = used.as_secs_f64() / begin.elapsed().as_secs_f64();
-    println!("idle: {:.3} % of a core, longest call {longest:?}", share * 100.0);
-    // Half a percent is promised; virtual machines are slow at it.
-    assert!(share < 0.02, "{used:?} in two seconds");
+    // Half a percent of a core is promised. What a machine can do with that differs, so sleeping
+    // alone, as often as the source does in the end, is the measure.
+    let (begin, alone) = (Instant::now(), cpu());
+    while begin.elapsed() < Duration::from_secs(2) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let alone = cpu() - alone;
+    println!("idle for two seconds: {used:?}, sleeping alone {alone:?}, longest call {longest:?}");
+    assert!(used < alone * 4 + Duration::from_millis(2), "{used:?}, sleeping alone {alone:?}");
 }
 
 /// Whoever is killed cannot clean up, so the kernel must be able to: nothing is left of what the

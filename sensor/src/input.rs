@@ -45,7 +45,7 @@ impl Input {
         let config = Config { snaplen: snaplen.unwrap_or(0), ..Config::default() };
         let source = ModernEbpf::open(probe::options(&config, syscalls)?)?;
         let state = live_state(&config);
-        Ok(Input { source: Box::new(source), state, prepare: |_| {} })
+        Ok(Input { source: Box::new(source), state, prepare: |snapshot| snapshot.is_live = true })
     }
 
     /// Whether events happen now.

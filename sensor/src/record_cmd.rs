@@ -56,6 +56,7 @@ pub fn run(options: &RecordOptions) -> Result<()> {
         options,
         destination: Some(destination),
         when_full: if live { WhenFull::Lose } else { WhenFull::Wait },
+        live,
         recording: None,
         tables: filter.map(|filter| Tables { filter, fields: &fields, state, prepare: *prepare }),
         progress: ProgressLine::new(),
@@ -121,6 +122,8 @@ struct Recorder<'a> {
     /// Taken when the recording begins.
     destination: Option<Destination>,
     when_full: WhenFull,
+    /// Events happen now.
+    live: bool,
     recording: Option<Recording>,
     tables: Option<Tables<'a>>,
     progress: ProgressLine,
@@ -171,7 +174,8 @@ impl Recorder<'_> {
 }
 
 impl Walker for Recorder<'_> {
-    fn restored(&mut self, snapshot: Snapshot) -> Result<()> {
+    fn restored(&mut self, mut snapshot: Snapshot) -> Result<()> {
+        snapshot.is_live |= self.live;
         if let Some(Tables { state, prepare, .. }) = &mut self.tables {
             let mut prepared = snapshot.clone();
             prepare(&mut prepared);

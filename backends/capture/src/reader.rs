@@ -14,9 +14,11 @@ use falco_event::raw::HEADER_LEN as EVENT_HEADER_LEN;
 use falco_source::mapped::MappedFile;
 use falco_source::{Capabilities, Next, Progress, Snapshot, Source, SourceError, Stats};
 
+use crate::blocks::additions::Additions;
 use crate::blocks::event::{self, Form};
 use crate::blocks::{
-    HEADER_LEN, Kind, Malformed, TRAILER_LEN, fds, interfaces, machine, processes, section, users,
+    HEADER_LEN, Kind, Malformed, TRAILER_LEN, additions, fds, interfaces, machine, processes,
+    section, users,
 };
 use crate::convert::{Converter, Verdict, convertibility};
 use crate::inflate::is_gzip;
@@ -199,16 +201,24 @@ impl CaptureReader {
         }
         let start = self.stream.offset();
         let mut snapshot = Snapshot::default();
-        while self.preamble_block(&mut snapshot)? {
+        let mut additions = None;
+        while self.preamble_block(&mut snapshot, &mut additions)? {
             if self.stream.offset() - start > MAX_PREAMBLE as u64 {
                 return Err(self.corrupt(0, "more than 1 GiB of lists stand before the events"));
             }
+        }
+        if let Some(additions) = additions {
+            additions.apply(&mut snapshot);
         }
         Ok(snapshot)
     }
 
     /// Reads the block at the position unless it is an event; returns whether it was not.
-    fn preamble_block(&mut self, snapshot: &mut Snapshot) -> Result<bool, SourceError> {
+    fn preamble_block(
+        &mut self,
+        snapshot: &mut Snapshot,
+        additions: &mut Option<Additions>,
+    ) -> Result<bool, SourceError> {
         let Some((kind, len)) = self.block()? else {
             return Err(self.corrupt(0, "there are no events: the capture ends with its preamble"));
         };
@@ -239,6 +249,11 @@ impl CaptureReader {
                 self.list_block(len, "the user list")?;
                 let result = users::decode(self.body(len), sized);
                 (snapshot.users, snapshot.groups) = self.checked(result)?;
+            }
+            Kind::Additions => {
+                self.list_block(len, "the additions")?;
+                let result = additions::decode(self.body(len));
+                *additions = Some(self.checked(result)?);
             }
             Kind::Unknown => return self.skip_block(len).map(|()| true),
         }

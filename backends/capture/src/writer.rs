@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::blocks::cursor::Writer;
 use crate::blocks::{
-    HEADER_LEN, TRAILER_LEN, event, fds, interfaces, machine, processes, section, users,
+    HEADER_LEN, TRAILER_LEN, additions, event, fds, interfaces, machine, processes, section, users,
 };
 
 /// Why a capture cannot be written.
@@ -43,6 +43,9 @@ pub enum Compression {
     Gzip,
 }
 
+/// How hard to compress. Measured on captures of a workload: 4 makes them 7.6 to 8.1 times smaller at
+/// 300 MB/s, zlib's default (6) 8.5 to 8.8 times at half of that.
+const LEVEL: u32 = 4;
 /// Threads in one block; readers put blocks together.
 const THREADS_PER_BLOCK: usize = 1024;
 
@@ -87,7 +90,7 @@ impl<W: Write> CaptureWriter<W> {
         let out = match compression {
             Compression::None => Output::Plain(out),
             Compression::Gzip => {
-                Output::Gzip(Box::new(GzEncoder::new(out, flate2::Compression::default())))
+                Output::Gzip(Box::new(GzEncoder::new(out, flate2::Compression::new(LEVEL))))
             }
         };
         CaptureWriter { out, body: Writer::default() }
@@ -101,6 +104,9 @@ impl<W: Write> CaptureWriter<W> {
         self.block(section::TYPE, section::encode)?;
         if let Some(machine) = &snapshot.machine {
             self.block(machine::TYPE, |out| machine::encode(machine, out))?;
+        }
+        if additions::is_needed(snapshot) {
+            self.block(additions::TYPE, |out| additions::encode(snapshot, out))?;
         }
         if !snapshot.interfaces.is_empty() {
             self.block(interfaces::TYPE, |out| interfaces::encode(&snapshot.interfaces, out))?;
@@ -202,11 +208,7 @@ impl<W: Write> CaptureWriter<W> {
 /// # Errors
 /// If readers would not take the event; `out` is then as before.
 #[inline]
-pub fn append_event(
-    event: &RawEvent<'_>,
-    flags: u32,
-    out: &mut Vec<u8>,
-) -> Result<(), WriteError> {
+pub fn append_event(event: &RawEvent<'_>, flags: u32, out: &mut Vec<u8>) -> Result<(), WriteError> {
     let flags = flags & !DUMP_LARGE;
     if event.is_large() != event.code().has(EventFlags::LARGE) {
         return Err(WriteError::WrongWidth(event.code().0));

@@ -62,9 +62,9 @@ fn thread() -> impl Strategy<Value = Thread> {
     let ids = any::<[i64; 8]>();
     let texts = (text(1024), text(1024), text(1024), text(1024), text(1024));
     let lists = (vec(any::<u8>(), 0..50), vec(any::<u8>(), 0..50), vec(any::<u8>(), 4096..=4096));
-    let words = any::<[u32; 9]>();
-    let longs = any::<[u64; 10]>();
-    let flags = any::<[bool; 4]>();
+    let words = any::<[u32; 11]>();
+    let longs = any::<[u64; 11]>();
+    let flags = any::<[bool; 5]>();
     (ids, texts, lists, words, longs, flags).prop_map(
         |(ids, (comm, exe, exepath, cwd, root), (args, env, cgroups), words, longs, flags)| {
             Thread {
@@ -106,9 +106,8 @@ fn thread() -> impl Strategy<Value = Thread> {
                 exe_ino: longs[7],
                 exe_ino_ctime: longs[8],
                 exe_ino_mtime: longs[9],
-                // The format has no room for these.
-                clone_ts: 0,
-                ruid_suid: None,
+                clone_ts: longs[10],
+                ruid_suid: flags[4].then_some((words[9], words[10])),
             }
         },
     )
@@ -143,14 +142,15 @@ fn machine() -> impl Strategy<Value = Machine> {
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
     (
-        prop::option::of(machine()),
+        (any::<bool>(), prop::option::of(machine())),
         vec(interface(), 0..4),
         vec(user(), 0..4),
         vec((any::<u32>(), text(255)).prop_map(|(gid, name)| Group { gid, name }), 0..4),
         vec(thread(), 0..4),
         vec((any::<i64>(), vec(fd(), 0..8)), 0..4),
     )
-        .prop_map(|(machine, interfaces, users, groups, threads, fds)| Snapshot {
+        .prop_map(|((is_live, machine), interfaces, users, groups, threads, fds)| Snapshot {
+            is_live,
             machine,
             interfaces,
             users,

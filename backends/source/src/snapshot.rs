@@ -10,6 +10,9 @@ use falco_event::net::Endpoint;
 /// Everything known at the start of a stream or section.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
+    /// What follows was seen live by a sensor of this program, or is: tables follow it in every way
+    /// right, and not in the ways in which Falco's follow a capture.
+    pub is_live: bool,
     /// The machine on which the events happened.
     pub machine: Option<Machine>,
     /// Its network addresses.

@@ -101,7 +101,7 @@ impl Watch {
         let mut outcome = EventLoop {
             source: &mut *opened.source,
             begun: Some(opened.snapshot),
-            prepare: |_| {},
+            prepare: |snapshot| snapshot.is_live = true,
             state: live_state(&config),
             fields: &engine.fields,
             rules: engine.loader.rules().len(),

@@ -1,9 +1,10 @@
 //! What a snapshot has no room for and a recording must know before its first event: told as events,
 //! as Falco tells it.
 //!
-//! * The containers, and the users and groups inside of them. Before the first ordinary event such
-//!   events fill tables and are shown to no rule.
-//! * Enter events whose exits are still to come, marked as for the tables only.
+//! * The containers, and the users and groups inside of them.
+//! * Enter events whose exits are still to come.
+//!
+//! All are marked as for the tables only, so no rule is shown them.
 
 use falco_enrich::state::State;
 use falco_event::raw::DUMP_STATE_ONLY;
@@ -21,7 +22,7 @@ pub fn events(state: &State, first: &RawEvent<'_>, mut store: impl FnMut(&RawEve
     // One that cannot be encoded (a name of 64 KiB) is missing, as it would be on the wire.
     let mut told = |event: Result<RawEvent<'_>, EventError>| {
         if let Ok(event) = event {
-            store(&event, 0);
+            store(&event, DUMP_STATE_ONLY);
         }
     };
     let ts = first.ts();

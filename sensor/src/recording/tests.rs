@@ -42,12 +42,6 @@ const OTHERWISE: &[&str] = &[
     "thread.pfmajor",
     "thread.pfminor",
     // For these the capture format has no room in its lists of threads and fds.
-    "proc.duration",
-    "proc.pid.ts",
-    "proc.ppid.duration",
-    "proc.ppid.ts",
-    "proc.exe_ino.ctime_duration_proc_start",
-    "proc.exe_ino.ctime_duration_pidns_start",
     "proc.fdopencount",
     "proc.fdusage",
     "fd.nameraw",

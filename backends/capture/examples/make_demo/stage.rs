@@ -73,6 +73,7 @@ impl Stage {
             };
         let [a, b, c, _] = address;
         let snapshot = Snapshot {
+            is_live: false,
             machine: Some(snapshot::Machine {
                 cpus: 2,
                 memory: 4 << 30,

@@ -6,6 +6,7 @@
 //! below see bodies (padding included). Since format 1.2 the types are frozen: new fields are
 //! appended to an entry and found through the entry's length.
 
+pub mod additions;
 pub(crate) mod cursor;
 pub mod event;
 pub mod fds;
@@ -50,6 +51,8 @@ pub enum Kind {
         /// Entries begin with their length.
         sized: bool,
     },
+    /// What this program knows beside all that.
+    Additions,
     /// An event.
     Event(event::Form),
     /// Something of a newer format.
@@ -85,6 +88,7 @@ impl Kind {
             interfaces::TYPE => Kind::Interfaces { sized: true },
             0x206 | 0x8012_ABCD => Kind::Users { sized: false },
             users::TYPE => Kind::Users { sized: true },
+            additions::TYPE => Kind::Additions,
             _ => Kind::Unknown,
         }
     }

@@ -341,6 +341,7 @@ pub fn machine() -> Snapshot {
         linkspeed: 0,
     };
     Snapshot {
+        is_live: false,
         machine: Some(Machine {
             cpus: 1,
             memory: 1 << 30,

@@ -18,10 +18,10 @@ impl State {
     ///
     /// What a snapshot has no place for is lost: users and groups of containers, and the
     /// containers ([`State::users`] and [`State::containers`] tell them; captures have events for
-    /// both), when programs were last executed, of fds what is neither a file's open flags nor a
-    /// connection's ends (close-on-exec of others, roles that do not follow from the ports on
-    /// which processes listen, paths as programs gave them), and what
-    /// a snapshot tells and the capture format has no room for (when threads began).
+    /// both); when programs were last executed; that a main thread has exited before its process;
+    /// of fds, what is neither a file's open flags nor a connection's ends: close-on-exec of
+    /// others, devices of directories, roles that do not follow from the ports on which processes
+    /// listen, paths as programs gave them.
     pub fn snapshot(&self) -> Snapshot {
         let (mut threads, mut fds) = (Vec::new(), Vec::new());
         let all_fds = self.threads.iter().flat_map(|thread| thread.fds.iter());

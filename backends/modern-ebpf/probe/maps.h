@@ -19,8 +19,9 @@
 
 /* A vector of buffers that is being copied; see params/iovec.h. */
 struct vector {
-	/* The next entries, as the caller laid them out, and which of them is the next. */
-	u64 entries[2 * BUFFERS_AT_ONCE];
+	/* The next entries, as the caller laid them out, and which of them is the next. Twice the room that they
+	 * need: of the size of a read the verifier of 5.10 knows how many bits it has. */
+	u64 entries[4 * BUFFERS_AT_ONCE];
 	u32 next;
 	/* Entries from there on. */
 	u32 left;

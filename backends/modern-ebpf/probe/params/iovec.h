@@ -75,8 +75,7 @@ GLOBAL u32 take_buffers(u32 key)
 	u32 n = vector->left < BUFFERS_AT_ONCE ? vector->left : BUFFERS_AT_ONCE;
 	u32 bytes = n * (vector->compat ? 8 : 16);
 	opaque(bytes);
-	if (bytes > sizeof(vector->entries))
-		return false;
+	bytes &= sizeof(vector->entries) - 1;
 	if (bpf_probe_read_user(vector->entries, bytes, (const void *)vector->at)) {
 		/* The kernel has not taken such a vector. */
 		vector->pos = vector->start;

@@ -29,7 +29,8 @@ fn mark() {
 }
 
 /// The events of the calls that `run` makes, if they are named in `watched`; `None` where no probe can
-/// run. They carry `snaplen` bytes of data.
+/// run. They carry `snaplen` bytes of data. Programs hang on the tracepoint of all calls, or on the
+/// functions of single ones with `FALCO_TEST_ATTACH=per_syscall`.
 pub fn trace(watched: &[&str], snaplen: u32, run: impl FnOnce()) -> Option<Vec<Event>> {
     if std::env::var_os("FALCO_LIVE_TESTS").is_some_and(|value| value == "off") {
         eprintln!("IGNORED: events of the probe, because FALCO_LIVE_TESTS=off");
@@ -37,7 +38,10 @@ pub fn trace(watched: &[&str], snaplen: u32, run: impl FnOnce()) -> Option<Vec<E
     }
     let names: BTreeSet<&str> = watched.iter().copied().chain(["fchdir"]).collect();
     let syscalls = names.iter().map(|name| Syscall::by_name(name).unwrap().id).collect();
-    let attach = AttachMode::SysExit;
+    let attach = match std::env::var("FALCO_TEST_ATTACH").as_deref() {
+        Ok("per_syscall") => AttachMode::PerSyscall,
+        _ => AttachMode::SysExit,
+    };
     let mut source =
         match ModernEbpf::open(Options { syscalls, snaplen, attach, ..Options::default() }) {
             Ok(source) => source,

@@ -170,8 +170,9 @@ INLINE bool is_dropped(s64 ret)
 {
 	return false;
 }
-#define EXIT_SECTION(name) "tp_btf/sys_exit"
-#define ENTER_SECTION(name) "tp_btf/sys_enter"
+/* A section for each: what a loader takes along for a program (lines, types) is what its section has. */
+#define EXIT_SECTION(name) "tp_btf/sys_exit/" #name
+#define ENTER_SECTION(name) "tp_btf/sys_enter/" #name
 #endif
 
 /* Defines the program NAME_exit. */

@@ -1,10 +1,13 @@
 //! Reading a BPF ring buffer where it lies, without copying and without a system call an event.
 //!
 //! The kernel maps a page with the consumer's position, which is ours to write, a page with the
-//! producer's, and the data twice in a row, so that a record is always in one piece. A record is a
-//! header of eight bytes (its length, with a bit for "still being written" and one for "never mind"),
-//! then its bytes; the next one begins at a multiple of eight. Source: Linux `kernel/bpf/ringbuf.c`,
-//! `Documentation/bpf/ringbuf.rst`.
+//! producer's, and the data. A record is a header of eight bytes (its length, with a bit for "still
+//! being written" and one for "never mind"), then its bytes; the next one begins at a multiple of
+//! eight. Source: Linux `kernel/bpf/ringbuf.c`, `Documentation/bpf/ringbuf.rst`.
+//!
+//! The data could be mapped twice in a row, so that a record that goes on at the beginning is in one
+//! piece. But then all of it counts twice as memory of this process, for the sake of one record a lap;
+//! that one is copied instead.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -41,6 +44,8 @@ pub(crate) struct Ring {
     len: u32,
     /// The CPU that events are said to be from: the first of those that share the ring.
     cpu: u16,
+    /// The record at `at`, if it goes on at the beginning of the data.
+    wrapped: Vec<u8>,
     /// Records that were no events.
     invalid: u64,
 }
@@ -53,7 +58,7 @@ impl Ring {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let consumer = Mapping::new(map, page, 0, true)?;
-        let producer = Mapping::new(map, page + 2 * size, page, false)?;
+        let producer = Mapping::new(map, page + size, page, false)?;
         let mut ring = Ring {
             consumer,
             producer,
@@ -64,6 +69,7 @@ impl Ring {
             end: 0,
             len: 0,
             cpu,
+            wrapped: Vec::new(),
             invalid: 0,
         };
         ring.at = ring.consumer_position().load(Ordering::Acquire);
@@ -92,12 +98,35 @@ impl Ring {
     /// not found one.
     #[inline]
     pub(crate) fn record(&self) -> &[u8] {
-        let start = self.offset(self.at + RECORD_HEADER);
-        // SAFETY: `look` has set `len` only if the record ends before the producer's position and
-        // within the size of the ring, so it lies in the two mappings of the data in a row. It is
-        // complete (not busy), and the kernel writes there no more until the consumer's position,
-        // which only `pop` and `look` move, and they need `&mut self`, is past it.
-        unsafe { std::slice::from_raw_parts(self.data().add(start), self.len as usize) }
+        let (start, len) = (self.offset(self.at + RECORD_HEADER), self.len as usize);
+        if start + len > self.size as usize {
+            return &self.wrapped;
+        }
+        // SAFETY: the bytes lie in the mapping of the data, as was just checked. `look` has set `len`
+        // only if the record ends before the producer's position; it is complete (not busy), and the
+        // kernel writes there no more until the consumer's position is past it, which only `pop` and
+        // `look` move, and they need `&mut self`.
+        unsafe { std::slice::from_raw_parts(self.data().add(start), len) }
+    }
+
+    /// Puts the two parts of a record together, if it has two.
+    fn unwrap(&mut self) {
+        let (start, len) = (self.offset(self.at + RECORD_HEADER), self.len as usize);
+        let size = self.size as usize;
+        if start + len <= size {
+            return;
+        }
+        self.wrapped.clear();
+        // SAFETY: both parts lie in the mapping of the data: one to its end, and one, shorter than
+        // the data as a record is, from its beginning. That they are not written to is said in
+        // `record`.
+        let (first, second) = unsafe {
+            let first = std::slice::from_raw_parts(self.data().add(start), size - start);
+            let second = std::slice::from_raw_parts(self.data(), start + len - size);
+            (first, second)
+        };
+        self.wrapped.extend_from_slice(first);
+        self.wrapped.extend_from_slice(second);
     }
 
     /// Finds the next record that is not discarded, and sets `len`; false if there is none yet.
@@ -131,6 +160,7 @@ impl Ring {
                 continue;
             }
             self.len = len;
+            self.unwrap();
             return true;
         }
     }
@@ -173,7 +203,7 @@ impl Ring {
 
     /// Where the data is: behind the page of the producer's position.
     fn data(&self) -> *const u8 {
-        // SAFETY: the mapping is a page and twice the data long.
+        // SAFETY: the mapping is a page and the data long.
         unsafe { self.producer.start().as_ptr().add(page_size()) }
     }
 
@@ -220,7 +250,7 @@ mod tests {
         fn new(size: u64) -> Self {
             // SAFETY: a name that ends with NUL; the fd is new and owned by the file alone.
             let file = unsafe { File::from_raw_fd(libc::memfd_create(c"ring".as_ptr(), 0)) };
-            file.set_len(2 * page_size() as u64 + 2 * size).unwrap();
+            file.set_len(2 * page_size() as u64 + size).unwrap();
             Fake { file, size, end: 0 }
         }
 
@@ -235,13 +265,11 @@ mod tests {
             u64::from_le_bytes(bytes)
         }
 
-        /// Writes bytes at a position, in both places where they are seen.
+        /// Writes bytes at a position.
         fn write(&self, position: u64, bytes: &[u8]) {
             for (at, byte) in (position..).zip(bytes) {
-                for copy in [0, self.size] {
-                    let place = 2 * page_size() as u64 + at % self.size + copy;
-                    self.file.write_all_at(&[*byte], place).unwrap();
-                }
+                let place = 2 * page_size() as u64 + at % self.size;
+                self.file.write_all_at(&[*byte], place).unwrap();
             }
         }
 

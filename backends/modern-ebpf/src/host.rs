@@ -76,7 +76,8 @@ impl Host {
         Ok(())
     }
 
-    /// Says why the kernel may have refused everything, and what to do.
+    /// Says why the kernel may have refused everything with this error, and what to do; `what` was
+    /// refused, in a sentence.
     pub(crate) fn explain(&self, what: &str, error: &io::Error) -> EbpfError {
         let permitted = error.kind() != io::ErrorKind::PermissionDenied;
         let fix = if !permitted && !self.missing_capabilities.is_empty() {
@@ -95,10 +96,7 @@ impl Host {
         } else {
             "see the log of the verifier; please report it with the kernel's release".to_owned()
         };
-        EbpfError::Unsupported {
-            what: format!("kernel {} refuses {what}: {error}", self.release),
-            fix,
-        }
+        EbpfError::Unsupported { what: format!("kernel {}: {what}", self.release), fix }
     }
 }
 

@@ -103,7 +103,7 @@ impl EbpfError {
     fn explained(self, host: &Host) -> Self {
         match self {
             EbpfError::Map { name, error } if error.kind() == io::ErrorKind::PermissionDenied => {
-                host.explain(&format!("map {name}"), &error)
+                host.explain(&format!("map {name} is refused: {error}"), &error)
             }
             other => other,
         }

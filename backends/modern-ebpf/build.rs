@@ -87,6 +87,13 @@ fn generated_header() -> String {
             let _ = writeln!(text, "#define {set}_{} {}u", value.name, value.value);
         }
     }
+    text.push_str("\n/* 64-bit numbers; `generic` has none. */\nenum {\n");
+    for nr in 0..SYSCALLS {
+        if let Some(call) = Syscall::by_x86_64_number(nr) {
+            let _ = writeln!(text, "NR_{} = {nr},", call.name);
+        }
+    }
+    let _ = writeln!(text, "NR_generic = {SYSCALLS},\n}};");
     let portable = (0..SYSCALLS).map(|nr| Syscall::by_x86_64_number(nr).map_or(0, |call| call.id));
     let _ = writeln!(text, "\n/* PPM_SC_* by 64-bit number; 0 is unknown. */");
     table(&mut text, "portable_ids", portable);

@@ -81,14 +81,6 @@ NOINLINE u64 compat_arg(const struct pt_regs *regs, u32 n)
 	}
 }
 
-/* 64-bit numbers of the calls that the probe itself asks about. */
-#define NR_CLONE 56
-#define NR_FORK 57
-#define NR_VFORK 58
-#define NR_EXECVE 59
-#define NR_EXECVEAT 322
-#define NR_CLONE3 435
-
 /* The number that a 64-bit caller would have used for this call; SYSCALLS if there is none. */
 INLINE u32 native_nr(const struct pt_regs *regs, bool compat)
 {
@@ -98,7 +90,7 @@ INLINE u32 native_nr(const struct pt_regs *regs, bool compat)
 	if (likely(!compat))
 		return nr;
 	/* A 64-bit program that became a 32-bit one comes out of the call that it went in by. */
-	if (nr == NR_EXECVE || nr == NR_EXECVEAT)
+	if (nr == NR_execve || nr == NR_execveat)
 		return nr;
 	if (nr == COMPAT_NR_SOCKETCALL)
 		return nr_of_socketcall(regs->bx);
@@ -144,16 +136,17 @@ INLINE s64 arg_dirfd(const struct call *call, u32 n)
 	return arg_s32(call, n);
 }
 
-/* The call that the current task is in, at tracepoints that do not tell. Its registers are at the top of
- * the kernel stack; kernels before 5.15 have no helper that says so. */
-INLINE struct call call_of_current(void)
+/* The registers with which the current task came into the kernel. They are at the top of its kernel stack;
+ * kernels before 5.15 have no helper that says so, and there they are copied into `copy`. */
+#define HAS_TASK_PT_REGS HAS_ENUM(enum bpf_func_id, BPF_FUNC_task_pt_regs)
+
+INLINE const struct pt_regs *current_regs(struct pt_regs *copy)
 {
-	const struct pt_regs *regs;
-	if (HAS_ENUM(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		regs = (const struct pt_regs *)bpf_task_pt_regs(typed_task());
-	else
-		regs = (const struct pt_regs *)(READ(current_task(), stack) + THREAD_SIZE) - 1;
-	return (struct call){regs, 0, in_compat_call()};
+	if (HAS_TASK_PT_REGS)
+		return (const struct pt_regs *)bpf_task_pt_regs(typed_task());
+	const struct pt_regs *end_of_stack = (const struct pt_regs *)(READ(current_task(), stack) + THREAD_SIZE);
+	bpf_probe_read_kernel(copy, sizeof(*copy), end_of_stack - 1);
+	return copy;
 }
 
 #ifdef PER_SYSCALL
@@ -163,12 +156,31 @@ INLINE bool is_dropped(s64 ret)
 	struct settings *settings = settings_get();
 	return settings && settings->drop_failed_exit && ret < 0;
 }
+/* Programs of calls about sockets also hang on socketcall(2), which may make another one than theirs. */
+INLINE bool is_other_call(const struct call *call, u32 nr)
+{
+	return unlikely(call->compat) && call->regs->orig_ax == COMPAT_NR_SOCKETCALL &&
+	       native_nr(call->regs, true) != nr;
+}
+/* Old kernels' types do not always say what the functions' argument is, and then refuse to load it. */
+INLINE const struct pt_regs *regs_of(struct call_context *context, struct pt_regs *copy)
+{
+	return HAS_TASK_PT_REGS ? context->regs : current_regs(copy);
+}
 #define EXIT_SECTION(name) "fexit/" #name
 #define ENTER_SECTION(name) "fentry/" #name
 #else
 INLINE bool is_dropped(s64 ret)
 {
 	return false;
+}
+INLINE bool is_other_call(const struct call *call, u32 nr)
+{
+	return false;
+}
+INLINE const struct pt_regs *regs_of(struct call_context *context, struct pt_regs *copy)
+{
+	return context->regs;
 }
 /* A section for each: what a loader takes along for a program (lines, types) is what its section has. */
 #define EXIT_SECTION(name) "tp_btf/sys_exit/" #name
@@ -180,8 +192,11 @@ INLINE bool is_dropped(s64 ret)
 	INLINE int name##_exit_event(const struct call *call);                                          \
 	SEC(EXIT_SECTION(name)) int name##_exit(struct call_context *context)                           \
 	{                                                                                               \
-		struct call call = {context->regs, context->ret, in_compat_call()};                     \
-		return is_dropped(call.ret) ? 0 : name##_exit_event(&call);                             \
+		struct pt_regs copy;                                                                    \
+		struct call call = {regs_of(context, &copy), context->ret, in_compat_call()};           \
+		if (is_dropped(call.ret) || is_other_call(&call, NR_##name))                            \
+			return 0;                                                                       \
+		return name##_exit_event(&call);                                                        \
 	}                                                                                               \
 	INLINE int name##_exit_event(const struct call *call)
 
@@ -190,7 +205,8 @@ INLINE bool is_dropped(s64 ret)
 	INLINE int name##_enter_event(const struct call *call);                                         \
 	SEC(ENTER_SECTION(name)) int name##_enter(struct call_context *context)                         \
 	{                                                                                               \
-		struct call call = {context->regs, 0, in_compat_call()};                                \
-		return name##_enter_event(&call);                                                       \
+		struct pt_regs copy;                                                                    \
+		struct call call = {regs_of(context, &copy), 0, in_compat_call()};                      \
+		return is_other_call(&call, NR_##name) ? 0 : name##_enter_event(&call);                 \
 	}                                                                                               \
 	INLINE int name##_enter_event(const struct call *call)

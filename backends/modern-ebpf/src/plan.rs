@@ -332,12 +332,15 @@ fn compat_functions(call: &str) -> Vec<String> {
     for prefix in
         ["__ia32_sys_", "__ia32_compat_sys_", "__ia32_sys_ia32_", "__ia32_compat_sys_ia32_"]
     {
-        for suffix in ["", "16", "64", "_time32"] {
+        for suffix in ["", "16", "64", "_time32", "_time64"] {
             names.push(format!("{prefix}{call}{suffix}"));
             if function != call {
                 names.push(format!("{prefix}{function}{suffix}"));
             }
         }
+    }
+    if SOCKET_CALLS.contains(&call) {
+        names.push("__ia32_compat_sys_socketcall".to_owned());
     }
     if call == "mmap" {
         names.push("__ia32_sys_mmap_pgoff".to_owned());
@@ -364,6 +367,7 @@ mod tests {
             "generic_exit",
             "openat_exit",
             "openat_enter",
+            "connect_exit",
             "execve_exit",
             "stat_exit",
             "sched_process_exec",
@@ -419,6 +423,17 @@ mod tests {
     fn socketcall_is_wanted_with_any_call_about_sockets() {
         let plan = plan(&["connect"], Attachment::SysExit, &[]);
         assert_eq!(plan.wanted[COMPAT_SOCKETCALL], WANTED_COMPAT);
+    }
+
+    #[test]
+    fn programs_about_sockets_hang_on_socketcall_too() {
+        let functions = ["__x64_sys_connect", "__ia32_sys_connect", "__ia32_compat_sys_socketcall"];
+        let plan = plan(&["connect"], Attachment::PerSyscall, &functions);
+        let hooks: Vec<_> = plan.steps.iter().map(|step| &step.hook).collect();
+        let exit = |name: &str| Hook::Exit(name.to_owned());
+        let [native, compat, socketcall] = functions.map(exit);
+        // In the order of names.
+        assert_eq!(hooks, [&native, &socketcall, &compat]);
     }
 
     #[test]

@@ -217,9 +217,9 @@ INLINE u32 clone_flags(u32 flags)
 INLINE u32 flags_of_call(const struct call *call, u32 nr)
 {
 	u64 flags = 0;
-	if (nr == NR_CLONE)
+	if (nr == NR_clone)
 		flags = arg(call, 0);
-	else if (nr == NR_CLONE3)
+	else if (nr == NR_clone3)
 		/* The first member of struct clone_args. */
 		bpf_probe_read_user(&flags, sizeof(flags), (const void *)arg(call, 0));
 	return clone_flags(flags);
@@ -271,10 +271,10 @@ INLINE void put_caller(struct event *event, const struct call *call, u32 nr)
 		put_caller(&event, call, nr);                                                           \
 		return send(&event);                                                                    \
 	}
-CALLER_EXIT(clone, SYSCALL_CLONE_20_X, NR_CLONE)
-CALLER_EXIT(clone3, SYSCALL_CLONE3_X, NR_CLONE3)
-CALLER_EXIT(fork, SYSCALL_FORK_20_X, NR_FORK)
-CALLER_EXIT(vfork, SYSCALL_VFORK_20_X, NR_VFORK)
+CALLER_EXIT(clone, SYSCALL_CLONE_20_X, NR_clone)
+CALLER_EXIT(clone3, SYSCALL_CLONE3_X, NR_clone3)
+CALLER_EXIT(fork, SYSCALL_FORK_20_X, NR_fork)
+CALLER_EXIT(vfork, SYSCALL_VFORK_20_X, NR_vfork)
 
 struct fork_context {
 	struct task_struct *parent, *child;
@@ -289,12 +289,13 @@ int sched_process_fork(struct fork_context *context)
 	struct event event;
 	if ((READ(task, flags) & PF_KTHREAD) || !begin(&event, SYSCALL_CLONE_20_X))
 		return 0;
-	struct call call = call_of_current();
+	struct pt_regs copy;
+	struct call call = {current_regs(&copy), 0, in_compat_call()};
 	u32 nr = native_nr(call.regs, call.compat);
 	event_of_thread(&event, READ(child, pid));
-	event_of_type(&event, nr == NR_CLONE3  ? SYSCALL_CLONE3_X
-			      : nr == NR_FORK  ? SYSCALL_FORK_20_X
-			      : nr == NR_VFORK ? SYSCALL_VFORK_20_X
+	event_of_type(&event, nr == NR_clone3  ? SYSCALL_CLONE3_X
+			      : nr == NR_fork  ? SYSCALL_FORK_20_X
+			      : nr == NR_vfork ? SYSCALL_VFORK_20_X
 					       : SYSCALL_CLONE_20_X);
 	put_s64(&event, 0);
 	/* The child's memory is a copy of the creator's, or the same. */

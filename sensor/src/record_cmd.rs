@@ -145,8 +145,12 @@ impl Recorder<'_> {
     }
 
     fn is_large_enough(&self) -> bool {
-        let max = self.options.max_size.map(|mb| mb.saturating_mul(MIB));
-        max.zip(self.recording.as_ref()).is_some_and(|(max, recording)| recording.size() >= max)
+        let recording = self.recording.as_ref();
+        self.max_bytes().zip(recording).is_some_and(|(max, recording)| recording.size() >= max)
+    }
+
+    fn max_bytes(&self) -> Option<u64> {
+        self.options.max_size.map(|mb| mb.saturating_mul(MIB))
     }
 
     fn finish(self) -> Result<()> {
@@ -188,8 +192,14 @@ impl Walker for Recorder<'_> {
                     true => Compression::None,
                     false => Compression::Gzip,
                 };
-                self.recording =
-                    Some(Recording::start(destination, compression, snapshot, self.when_full)?);
+                let limit = self.max_bytes();
+                self.recording = Some(Recording::start(
+                    destination,
+                    compression,
+                    snapshot,
+                    self.when_full,
+                    limit,
+                )?);
             }
             (None, None) => {}
         }

@@ -21,6 +21,9 @@ use falco_source::Snapshot;
 const BUFFER: usize = 256 << 10;
 /// Buffers of a recording: a burst of so much is taken in while the disk is busy.
 const BUFFERS: usize = 16;
+/// All buffers together hold at most this part of what a file may become: they may be full of what
+/// cannot be compressed, and are written when the limit is noticed.
+const PART_OF_LIMIT: u64 = 4;
 /// How many times smaller events become by compression, to estimate what is not written yet.
 const USUAL_RATIO: u64 = 7;
 
@@ -150,7 +153,8 @@ pub struct Summary {
 }
 
 impl Recording {
-    /// Starts the thread; it makes the file and writes `snapshot`.
+    /// Starts the thread; it makes the file and writes `snapshot`. `limit` is the size in bytes at
+    /// which the caller will end it, if there is one.
     ///
     /// # Errors
     /// If there can be no further thread. What is wrong with the file comes out at the end.
@@ -159,6 +163,7 @@ impl Recording {
         compression: Compression,
         snapshot: Snapshot,
         when_full: WhenFull,
+        limit: Option<u64>,
     ) -> Result<Self> {
         let path = destination.path().to_owned();
         let (work, todo) = mpsc::channel();
@@ -171,7 +176,7 @@ impl Recording {
             path,
             when_full,
             buffer: Vec::with_capacity(BUFFER),
-            free: (1..BUFFERS).map(|_| Vec::new()).collect(),
+            free: vec![Vec::new(); buffers(limit) - 1],
             work,
             done,
             thread,
@@ -283,6 +288,12 @@ impl Recording {
         self.under_way = self.under_way.saturating_sub(done.brought);
         self.free.push(done.buffer);
     }
+}
+
+/// How many buffers a recording with this limit has.
+fn buffers(limit: Option<u64>) -> usize {
+    let part = limit.map_or(u64::MAX, |bytes| bytes / PART_OF_LIMIT) / BUFFER as u64;
+    usize::try_from(part).unwrap_or(usize::MAX).clamp(2, BUFFERS)
 }
 
 /// A recording whose last events are being written.

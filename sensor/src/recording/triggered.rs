@@ -73,6 +73,10 @@ impl Settings {
             when_full,
         }
     }
+
+    fn max_bytes(&self) -> Option<u64> {
+        (self.max_mb > 0).then(|| self.max_mb.saturating_mul(MIB))
+    }
 }
 
 /// Takes the alerts that recordings cause.
@@ -136,6 +140,7 @@ impl TriggeredRecorder {
             Compression::Gzip,
             snapshot,
             self.settings.when_full,
+            self.settings.max_bytes(),
         );
         match started {
             Ok(mut recording) => {
@@ -233,9 +238,7 @@ impl Observer for TriggeredRecorder {
             recording.event(event, event.flags());
             if event.ts() >= self.deadline {
                 self.end(false)?;
-            } else if self.settings.max_mb > 0
-                && recording.size() >= self.settings.max_mb.saturating_mul(MIB)
-            {
+            } else if self.settings.max_bytes().is_some_and(|max| recording.size() >= max) {
                 self.end(true)?;
             } else if recording.is_broken() {
                 self.end(false)?;

@@ -69,7 +69,7 @@ impl Observer for WholeRecorder {
                 let (compression, when_full) = (Compression::Gzip, self.when_full);
                 let snapshot = snapshot.clone();
                 self.recording =
-                    Some(Recording::start(destination, compression, snapshot, when_full)?);
+                    Some(Recording::start(destination, compression, snapshot, when_full, None)?);
             }
             (None, None) => {}
         }

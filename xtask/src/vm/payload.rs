@@ -166,11 +166,20 @@ const CRATES: [(&str, &str, &[&str]); 3] = [
     ("falco", "sensor", &["--test", "kernel", "--test", "live"]),
 ];
 
+/// Runs a test program as people do, so that its processes have ancestors to tell of.
+const BELOW_SHELL: [&str; 4] = ["/bin/sh", "-c", "\"$@\"; exit $?", "sh"];
+
 /// What attacks in the tests of the sensor, in C: the guest has no compiler.
 const ACTOR: &str = "sensor/tests/live/actor.c";
 
 /// What tests read, below the workspace's root; what is not here is not there.
-const DATA: [&str; 4] = ["rules/default", "sensor/demo", "sensor/tests", "../shared/rules"];
+const DATA: [&str; 5] = [
+    "backends/modern-ebpf/probe",
+    "rules/default",
+    "sensor/demo",
+    "sensor/tests",
+    "../shared/rules",
+];
 
 /// Builds the live tests. In the guest everything has the path that it has here, as the tests know
 /// no other.
@@ -183,7 +192,8 @@ fn tests(words: &[String], falco: &Path, image: &mut Image, scratch: &Path) -> R
         for program in test_programs(build.args(targets))? {
             let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
             image.program(&stripped(&program, scratch)?, &program)?;
-            let mut step = Step::new(&name, &[&program.to_string_lossy()]);
+            let mut step = Step::new(&name, &BELOW_SHELL);
+            step.words.push(program.to_string_lossy().into_owned());
             step.folder.clone_from(&folder);
             step.words.extend(words.iter().cloned());
             steps.push(step);

@@ -94,16 +94,6 @@ impl ModernEbpf {
         &self.coverage
     }
 
-    /// Ends the watch. [`Source::next`] then hands out what happened before, and ends. Programs are
-    /// detached at once; those that hang on single system calls some seconds later, since that is how
-    /// long kernels take for it.
-    pub fn stop_capture(&mut self) {
-        if !matches!(self.phase, Phase::Stopping(_) | Phase::Stopped(_)) {
-            self.phase = Phase::Stopping(self.clock.now());
-            self.programs.detach(self.coverage.attachment);
-        }
-    }
-
     /// Waits for events once; whether there is one now.
     fn wait(&mut self) -> bool {
         let pause = match self.phase {
@@ -217,6 +207,15 @@ impl Source for ModernEbpf {
                 self.invalid += 1;
                 Ok(Next::Idle)
             }
+        }
+    }
+
+    /// Programs are detached at once; those that hang on single system calls some seconds later, since
+    /// that is how long kernels take for it.
+    fn stop_capture(&mut self) {
+        if !matches!(self.phase, Phase::Stopping(_) | Phase::Stopped(_)) {
+            self.phase = Phase::Stopping(self.clock.now());
+            self.programs.detach(self.coverage.attachment);
         }
     }
 

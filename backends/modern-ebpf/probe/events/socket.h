@@ -70,7 +70,7 @@ EXIT(connect)
 	s32 fd = arg_s32(call, 0);
 	put_s64(&event, call->ret);
 	if (call->ret == 0 || call->ret == -EINPROGRESS)
-		put_tuple(&event, fd, connected_name(call), OUTGOING);
+		put_tuple(&event, fd, connected_name(call), CONNECTING);
 	else
 		put_empty(&event);
 	put_s64(&event, fd);

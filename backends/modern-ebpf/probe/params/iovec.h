@@ -93,7 +93,8 @@ GLOBAL u32 take_buffers(u32 key)
 
 /* A parameter: the beginning of what the buffers of a vector hold, `available` bytes in all. How large they
  * are together, if `wants_size`; 0 if the vector cannot be read. */
-INLINE u64 put_vector_data(struct event *event, u64 from, u64 count, bool compat, u64 available, bool wants_size)
+INLINE u64 put_vector_data(struct event *event, u64 from, u64 count, bool compat, u64 available,
+			   bool wants_size)
 {
 	struct vector *vector = &event->scratch->vector;
 	vector->at = from;

@@ -42,7 +42,8 @@ INLINE u32 socket_flags(u32 flags)
 	return BITS(flags, O_NONBLOCK, FILE_FLAGS_O_NONBLOCK) | BITS(flags, O_CLOEXEC, FILE_FLAGS_O_CLOEXEC);
 }
 
-enum direction { OUTGOING, INCOMING };
+/* Of a message, or of a new connection, which goes out, too. */
+enum direction { OUTGOING, INCOMING, CONNECTING };
 
 /* An address in user memory. */
 struct name {
@@ -51,12 +52,15 @@ struct name {
 };
 #define NO_NAME ((struct name){0, 0})
 
-/* Whether an address that a message names is where it goes to, or comes from: always without a
- * connection, and in spite of one for datagrams. A stream ignores it. */
-INLINE bool name_counts(struct sock *sk, bool connected)
+/* Whether an address that the caller names is where a message goes to, or comes from: always without a
+ * connection, and in spite of one for datagrams; a stream ignores it. Of a new connection the socket knows
+ * better, if it knows anything. */
+INLINE bool name_counts(struct sock *sk, bool connected, enum direction direction)
 {
 	if (!connected)
 		return true;
+	if (direction == CONNECTING)
+		return false;
 	u16 type = READ(sk, sk_type);
 	return type == SOCK_DGRAM || type == SOCK_RAW;
 }
@@ -77,17 +81,19 @@ INLINE struct local local_of(struct inet_sock *inet)
 {
 	FIRST_BYTES(bytes, 16);
 	u32 port_at = OFFSET(struct inet_sock, inet_sport) - OFFSET(struct inet_sock, inet_saddr);
-	if (port_at > sizeof(bytes) - sizeof(u16) || bpf_probe_read_kernel(bytes, sizeof(bytes), FIELD(inet, inet_saddr)))
+	if (port_at > sizeof(bytes) - sizeof(u16) ||
+	    bpf_probe_read_kernel(bytes, sizeof(bytes), FIELD(inet, inet_saddr)))
 		return (struct local){READ(inet, inet_saddr), READ(inet, inet_sport)};
 	return (struct local){*(u32 *)bytes, *(u16 *)(bytes + port_at)};
 }
 
-INLINE u32 write_tuple_ipv4(struct scratch *scratch, u32 pos, struct sock *sk, const struct head *head, struct name name, enum direction direction)
+INLINE u32 write_tuple_ipv4(struct scratch *scratch, u32 pos, struct sock *sk, const struct head *head,
+			    struct name name, enum direction direction)
 {
 	struct local local = local_of((struct inet_sock *)sk);
 	u32 remote = OF_HEAD(head, skc_daddr);
 	u16 remote_port = OF_HEAD(head, skc_dport);
-	if (name.from && name.len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port)) {
+	if (name.from && name.len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port, direction)) {
 		union address named = {};
 		/* The kernel takes AF_UNSPEC for AF_INET here. */
 		if (read_address(&named, name.from, name.len) &&
@@ -97,7 +103,7 @@ INLINE u32 write_tuple_ipv4(struct scratch *scratch, u32 pos, struct sock *sk, c
 		}
 	}
 	u8 *to = &scratch->data[pos & (MAX_EVENT - 1)];
-	bool out = direction == OUTGOING;
+	bool out = direction != INCOMING;
 	to[0] = AF_INET;
 	*(u32 *)(to + 1) = out ? local.addr : remote;
 	*(u16 *)(to + 5) = __builtin_bswap16(out ? local.port : remote_port);
@@ -106,7 +112,8 @@ INLINE u32 write_tuple_ipv4(struct scratch *scratch, u32 pos, struct sock *sk, c
 	return pos + 13;
 }
 
-INLINE u32 write_tuple_ipv6(struct scratch *scratch, u32 pos, struct sock *sk, const struct head *head, struct name name, enum direction direction)
+INLINE u32 write_tuple_ipv6(struct scratch *scratch, u32 pos, struct sock *sk, const struct head *head,
+			    struct name name, enum direction direction)
 {
 	struct inet_sock *inet = (struct inet_sock *)sk;
 	struct in6_addr local = READ(inet, pinet6, saddr);
@@ -116,7 +123,7 @@ INLINE u32 write_tuple_ipv6(struct scratch *scratch, u32 pos, struct sock *sk, c
 	/* The kernel leaves the address where the connection of a datagram socket ends. */
 	if (!remote_port && OF_HEAD(head, skc_state) == TCP_CLOSE)
 		remote = (struct in6_addr){};
-	if (name.from && name.len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port)) {
+	if (name.from && name.len >= MIN_SOCKADDR_IN && name_counts(sk, remote_port, direction)) {
 		union address named = {};
 		if (!read_address(&named, name.from, name.len))
 			named.family = AF_UNSPEC;
@@ -130,7 +137,7 @@ INLINE u32 write_tuple_ipv6(struct scratch *scratch, u32 pos, struct sock *sk, c
 		}
 	}
 	u8 *to = &scratch->data[pos & (MAX_EVENT - 1)];
-	bool out = direction == OUTGOING;
+	bool out = direction != INCOMING;
 	to[0] = AF_INET6;
 	*(struct in6_addr *)(to + 1) = out ? local : remote;
 	*(u16 *)(to + 17) = __builtin_bswap16(out ? local_port : remote_port);
@@ -150,7 +157,8 @@ INLINE u32 write_bound_path(struct scratch *scratch, u32 pos, struct unix_sock *
 	return write_unix_path(scratch, pos, (u64)path, address ? len : 0, first, KERNEL);
 }
 
-INLINE u32 write_tuple_unix(struct scratch *scratch, u32 pos, struct sock *sk, struct name name, enum direction direction)
+INLINE u32 write_tuple_unix(struct scratch *scratch, u32 pos, struct sock *sk, struct name name,
+			    enum direction direction)
 {
 	struct unix_sock *local = (struct unix_sock *)sk;
 	struct sock *peer = READ(local, peer);
@@ -162,7 +170,7 @@ INLINE u32 write_tuple_unix(struct scratch *scratch, u32 pos, struct sock *sk, s
 		return write_bound_path(scratch, pos + 17, local);
 	}
 	*(u64 *)(to + 9) = (u64)sk;
-	if (name.from && name.len > sizeof(u16) && name_counts(sk, peer)) {
+	if (name.from && name.len > sizeof(u16) && name_counts(sk, peer, direction)) {
 		union address named = {};
 		/* Which socket that is, is not to be seen from here. */
 		*(u64 *)(to + 1) = 0;
@@ -204,12 +212,19 @@ GLOBAL u32 write_incoming(u32 key, u32 pos, u64 sock, u64 name, u32 name_len)
 	return write_tuple(key, pos, sock, (struct name){name, name_len}, INCOMING);
 }
 
+/* The same; `name` is the address that the socket was to be connected to. */
+GLOBAL u32 write_connecting(u32 key, u32 pos, u64 sock, u64 name, u32 name_len)
+{
+	return write_tuple(key, pos, sock, (struct name){name, name_len}, CONNECTING);
+}
+
 /* A parameter: the tuple of the socket `fd`. */
 INLINE void put_tuple(struct event *event, s32 fd, struct name name, enum direction direction)
 {
 	u32 start = event->pos;
 	u64 sock = (u64)sock_of_fd(fd);
-	event->pos = direction == OUTGOING ? write_outgoing(event->key, start, sock, name.from, name.len)
-					   : write_incoming(event->key, start, sock, name.from, name.len);
+	event->pos = direction == OUTGOING   ? write_outgoing(event->key, start, sock, name.from, name.len)
+		     : direction == INCOMING ? write_incoming(event->key, start, sock, name.from, name.len)
+					     : write_connecting(event->key, start, sock, name.from, name.len);
 	end_param(event, event->pos - start);
 }

@@ -29,7 +29,9 @@ struct call_context {
 
 struct call {
 	const struct pt_regs *regs;
-	/* What it returned; unset on entry. */
+	/* Whether the verifier knows what `regs` points to, so that plain loads do: a constant of the kernel. */
+	bool direct;
+	/* What it returned; anything on entry. */
 	s64 ret;
 	/* Whether it came in through a 32-bit entry. */
 	bool compat;
@@ -58,33 +60,37 @@ INLINE u32 nr_of_socketcall(u32 call)
 	return call < sizeof(numbers) / sizeof(numbers[0]) ? numbers[call] : SYSCALLS;
 }
 
-NOINLINE u64 compat_arg(const struct pt_regs *regs, u32 n)
+#define REG(regs, direct, name) ((direct) ? (regs)->name : READ(regs, name))
+/* A register of a call. */
+#define CALL_REG(call, name) REG((call)->regs, (call)->direct, name)
+
+NOINLINE u64 compat_arg(const struct pt_regs *regs, bool direct, u32 n)
 {
-	if (regs->orig_ax == COMPAT_NR_SOCKETCALL) {
+	if (REG(regs, direct, orig_ax) == COMPAT_NR_SOCKETCALL) {
 		u32 value = 0;
-		bpf_probe_read_user(&value, sizeof(value), (const void *)(u64)(u32)regs->cx + 4 * n);
+		bpf_probe_read_user(&value, sizeof(value), (const void *)(u64)(u32)REG(regs, direct, cx) + 4 * n);
 		return value;
 	}
 	switch (n) {
 	case 0:
-		return (u32)regs->bx;
+		return (u32)REG(regs, direct, bx);
 	case 1:
-		return (u32)regs->cx;
+		return (u32)REG(regs, direct, cx);
 	case 2:
-		return (u32)regs->dx;
+		return (u32)REG(regs, direct, dx);
 	case 3:
-		return (u32)regs->si;
+		return (u32)REG(regs, direct, si);
 	case 4:
-		return (u32)regs->di;
+		return (u32)REG(regs, direct, di);
 	default:
-		return (u32)regs->bp;
+		return (u32)REG(regs, direct, bp);
 	}
 }
 
 /* The number that a 64-bit caller would have used for this call; SYSCALLS if there is none. */
-INLINE u32 native_nr(const struct pt_regs *regs, bool compat)
+INLINE u32 native_nr(const struct pt_regs *regs, bool direct, bool compat)
 {
-	u32 nr = regs->orig_ax;
+	u32 nr = REG(regs, direct, orig_ax);
 	if (nr >= SYSCALLS)
 		return SYSCALLS;
 	if (likely(!compat))
@@ -93,29 +99,34 @@ INLINE u32 native_nr(const struct pt_regs *regs, bool compat)
 	if (nr == NR_execve || nr == NR_execveat)
 		return nr;
 	if (nr == COMPAT_NR_SOCKETCALL)
-		return nr_of_socketcall(regs->bx);
+		return nr_of_socketcall(REG(regs, direct, bx));
 	u32 native = native_numbers[nr];
 	return native < SYSCALLS ? native : SYSCALLS;
+}
+
+INLINE u32 nr_of_call(const struct call *call)
+{
+	return native_nr(call->regs, call->direct, call->compat);
 }
 
 /* Argument `n`, from 0, as the register has it. `n` is a constant. */
 INLINE u64 arg(const struct call *call, u32 n)
 {
 	if (unlikely(call->compat))
-		return compat_arg(call->regs, n);
+		return compat_arg(call->regs, call->direct, n);
 	switch (n) {
 	case 0:
-		return call->regs->di;
+		return CALL_REG(call, di);
 	case 1:
-		return call->regs->si;
+		return CALL_REG(call, si);
 	case 2:
-		return call->regs->dx;
+		return CALL_REG(call, dx);
 	case 3:
-		return call->regs->r10;
+		return CALL_REG(call, r10);
 	case 4:
-		return call->regs->r8;
+		return CALL_REG(call, r8);
 	default:
-		return call->regs->r9;
+		return CALL_REG(call, r9);
 	}
 }
 
@@ -136,17 +147,18 @@ INLINE s64 arg_dirfd(const struct call *call, u32 n)
 	return arg_s32(call, n);
 }
 
-/* The registers with which the current task came into the kernel. They are at the top of its kernel stack;
- * kernels before 5.15 have no helper that says so, and there they are copied into `copy`. */
 #define HAS_TASK_PT_REGS HAS_ENUM(enum bpf_func_id, BPF_FUNC_task_pt_regs)
 
-INLINE const struct pt_regs *current_regs(struct pt_regs *copy)
+/* The call that the current task is in. Its registers are at the top of its kernel stack; kernels before
+ * 5.15 have no helper that says so. */
+INLINE struct call call_of_current(s64 ret)
 {
+	const struct pt_regs *regs;
 	if (HAS_TASK_PT_REGS)
-		return (const struct pt_regs *)bpf_task_pt_regs(typed_task());
-	const struct pt_regs *end_of_stack = (const struct pt_regs *)(READ(current_task(), stack) + THREAD_SIZE);
-	bpf_probe_read_kernel(copy, sizeof(*copy), end_of_stack - 1);
-	return copy;
+		regs = (const struct pt_regs *)bpf_task_pt_regs(typed_task());
+	else
+		regs = (const struct pt_regs *)(READ(current_task(), stack) + THREAD_SIZE) - 1;
+	return (struct call){regs, HAS_TASK_PT_REGS, ret, in_compat_call()};
 }
 
 #ifdef PER_SYSCALL
@@ -159,13 +171,15 @@ INLINE bool is_dropped(s64 ret)
 /* Programs of calls about sockets also hang on socketcall(2), which may make another one than theirs. */
 INLINE bool is_other_call(const struct call *call, u32 nr)
 {
-	return unlikely(call->compat) && call->regs->orig_ax == COMPAT_NR_SOCKETCALL &&
-	       native_nr(call->regs, true) != nr;
+	return unlikely(call->compat) && CALL_REG(call, orig_ax) == COMPAT_NR_SOCKETCALL &&
+	       nr_of_call(call) != nr;
 }
 /* Old kernels' types do not always say what the functions' argument is, and then refuse to load it. */
-INLINE const struct pt_regs *regs_of(struct call_context *context, struct pt_regs *copy)
+INLINE struct call call_of(struct call_context *context)
 {
-	return HAS_TASK_PT_REGS ? context->regs : current_regs(copy);
+	if (HAS_TASK_PT_REGS)
+		return (struct call){context->regs, true, context->ret, in_compat_call()};
+	return call_of_current(context->ret);
 }
 #define EXIT_SECTION(name) "fexit/" #name
 #define ENTER_SECTION(name) "fentry/" #name
@@ -178,9 +192,9 @@ INLINE bool is_other_call(const struct call *call, u32 nr)
 {
 	return false;
 }
-INLINE const struct pt_regs *regs_of(struct call_context *context, struct pt_regs *copy)
+INLINE struct call call_of(struct call_context *context)
 {
-	return context->regs;
+	return (struct call){context->regs, true, context->ret, in_compat_call()};
 }
 /* A section for each: what a loader takes along for a program (lines, types) is what its section has. */
 #define EXIT_SECTION(name) "tp_btf/sys_exit/" #name
@@ -192,8 +206,7 @@ INLINE const struct pt_regs *regs_of(struct call_context *context, struct pt_reg
 	INLINE int name##_exit_event(const struct call *call);                                          \
 	SEC(EXIT_SECTION(name)) int name##_exit(struct call_context *context)                           \
 	{                                                                                               \
-		struct pt_regs copy;                                                                    \
-		struct call call = {regs_of(context, &copy), context->ret, in_compat_call()};           \
+		struct call call = call_of(context);                                                    \
 		if (is_dropped(call.ret) || is_other_call(&call, NR_##name))                            \
 			return 0;                                                                       \
 		return name##_exit_event(&call);                                                        \
@@ -205,8 +218,7 @@ INLINE const struct pt_regs *regs_of(struct call_context *context, struct pt_reg
 	INLINE int name##_enter_event(const struct call *call);                                         \
 	SEC(ENTER_SECTION(name)) int name##_enter(struct call_context *context)                         \
 	{                                                                                               \
-		struct pt_regs copy;                                                                    \
-		struct call call = {regs_of(context, &copy), 0, in_compat_call()};                      \
+		struct call call = call_of(context);                                                    \
 		return is_other_call(&call, NR_##name) ? 0 : name##_enter_event(&call);                 \
 	}                                                                                               \
 	INLINE int name##_enter_event(const struct call *call)

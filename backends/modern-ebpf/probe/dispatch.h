@@ -24,7 +24,7 @@ INLINE void dispatch(struct call_context *context, void *programs, bool failed)
 		if (settings && settings->drop_failed_exit)
 			return;
 	}
-	nr = native_nr(context->regs, compat);
+	nr = native_nr(context->regs, true, compat);
 	bpf_tail_call(context, programs, nr);
 }
 

@@ -8,7 +8,7 @@
 
 EXIT(generic)
 {
-	u32 nr = native_nr(call->regs, call->compat);
+	u32 nr = nr_of_call(call);
 	struct event event;
 	if (nr >= SYSCALLS || !begin_fixed(&event, GENERIC_X, 2 + 2))
 		return 0;

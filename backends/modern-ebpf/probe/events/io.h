@@ -58,7 +58,7 @@ EXIT_OF(pwritev, SYSCALL_PWRITEV_X, RESULT put_vector_written(&event, call); U64
 INLINE u64 sendfile_offset(const struct call *call)
 {
 	u64 offset = 0;
-	bool small = call->compat && call->regs->orig_ax == COMPAT_NR_SENDFILE;
+	bool small = call->compat && CALL_REG(call, orig_ax) == COMPAT_NR_SENDFILE;
 	bpf_probe_read_user(&offset, small ? 4 : 8, (const void *)arg(call, 2));
 	return offset;
 }

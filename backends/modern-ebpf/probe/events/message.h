@@ -14,7 +14,7 @@
 
 INLINE bool has_name(const struct call *call, u32 without)
 {
-	return !call->compat || call->regs->orig_ax != COMPAT_NR_SOCKETCALL || (u32)call->regs->bx != without;
+	return !call->compat || CALL_REG(call, orig_ax) != COMPAT_NR_SOCKETCALL || (u32)CALL_REG(call, bx) != without;
 }
 
 /* A parameter: a tuple; empty if the call failed. */

@@ -289,9 +289,8 @@ int sched_process_fork(struct fork_context *context)
 	struct event event;
 	if ((READ(task, flags) & PF_KTHREAD) || !begin(&event, SYSCALL_CLONE_20_X))
 		return 0;
-	struct pt_regs copy;
-	struct call call = {current_regs(&copy), 0, in_compat_call()};
-	u32 nr = native_nr(call.regs, call.compat);
+	struct call call = call_of_current(0);
+	u32 nr = nr_of_call(&call);
 	event_of_thread(&event, READ(child, pid));
 	event_of_type(&event, nr == NR_clone3  ? SYSCALL_CLONE3_X
 			      : nr == NR_fork  ? SYSCALL_FORK_20_X

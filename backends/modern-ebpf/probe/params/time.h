@@ -13,7 +13,7 @@
 INLINE u64 timespec_at(const struct call *call, u32 n)
 {
 	const void *at = (const void *)arg(call, n);
-	if (call->compat && call->regs->orig_ax < COMPAT_NR_TIME64) {
+	if (call->compat && CALL_REG(call, orig_ax) < COMPAT_NR_TIME64) {
 		s32 old[2] = {};
 		bpf_probe_read_user(old, sizeof(old), at);
 		return old[0] * 1000000000ull + old[1];

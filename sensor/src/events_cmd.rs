@@ -19,7 +19,7 @@ use falco_source::{Snapshot, Source};
 use serde_json::{Map, Value};
 
 use crate::cli::EventsOptions;
-use crate::filter::{self, Filter, did_you_mean};
+use crate::filter::{Filter, did_you_mean};
 use crate::input::{self, Input};
 use crate::progress::ProgressLine;
 use crate::signals::Stop;
@@ -48,14 +48,12 @@ pub fn run(options: &EventsOptions) -> Result<()> {
     let stop = Stop::install().context("cannot handle SIGINT and SIGTERM")?;
     let mut input = match &options.capture {
         Some(path) => Input::capture(path)?,
-        None => {
-            let syscalls = filter::to_deliver(filter.as_ref(), options.all_syscalls);
-            Input::live(&syscalls, options.snaplen)?
-        }
+        None => Input::live(filter.as_ref(), options.all_syscalls, options.snaplen)?,
     };
     let live = input.is_live();
-    let Input { source, state, prepare } = &mut input;
+    let Input { source, state, prepare, .. } = &mut input;
     let mut lines = Lines {
+        live,
         state,
         prepare: *prepare,
         fields: &fields,
@@ -82,6 +80,7 @@ pub fn run(options: &EventsOptions) -> Result<()> {
 
 /// Prints what matches.
 struct Lines<'a> {
+    live: bool,
     state: &'a mut State,
     prepare: fn(&mut Snapshot),
     fields: &'a SyscallFields,
@@ -98,6 +97,9 @@ struct Lines<'a> {
 
 impl Walker for Lines<'_> {
     fn restored(&mut self, mut snapshot: Snapshot) -> Result<()> {
+        if self.live {
+            input::tell_watching();
+        }
         (self.prepare)(&mut snapshot);
         self.state.restore(&snapshot);
         Ok(())

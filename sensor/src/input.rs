@@ -5,13 +5,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use falco_capture::CaptureReader;
-use falco_enrich::selection::SyscallSet;
 use falco_enrich::state::{Limits, State};
 use falco_modern_ebpf::ModernEbpf;
 use falco_source::{Snapshot, Source, Stats};
 
 use crate::config::Config;
+use crate::filter::{self, Filter};
+use crate::live::resolver::Resolver;
 use crate::live::{live_state, probe};
+use crate::log::Log;
 use crate::preamble;
 
 /// A source, and empty tables for it.
@@ -22,6 +24,8 @@ pub struct Input {
     pub state: State,
     /// Completes what the source tells of the time before its first event.
     pub prepare: fn(&mut Snapshot),
+    /// Looks up the hosts that the filter names, while this lives.
+    _resolver: Option<Resolver>,
 }
 
 impl Input {
@@ -34,24 +38,39 @@ impl Input {
             source: Box::new(CaptureReader::open(path)?),
             state: State::new(Limits::default()),
             prepare: preamble::as_falco_replays,
+            _resolver: None,
         })
     }
 
-    /// What happens on this host. `snaplen` is in bytes of data an event, none for the default.
+    /// What happens on this host, for `filter`. `snaplen` is in bytes of data an event, none for the
+    /// default; calls that just move data are left out unless `all_syscalls` are wanted.
     ///
     /// # Errors
     /// If the kernel, or what is allowed here, does not suffice.
-    pub fn live(syscalls: &SyscallSet, snaplen: Option<u32>) -> Result<Self> {
+    pub fn live(filter: Option<&Filter>, all_syscalls: bool, snaplen: Option<u32>) -> Result<Self> {
         let config = Config { snaplen: snaplen.unwrap_or(0), ..Config::default() };
-        let source = ModernEbpf::open(probe::options(&config, syscalls)?)?;
-        let state = live_state(&config);
-        Ok(Input { source: Box::new(source), state, prepare: |snapshot| snapshot.is_live = true })
+        let names = filter.map_or(&[][..], Filter::host_names);
+        let resolver = Resolver::start(names, Log::new(&config));
+        let syscalls = filter::to_deliver(filter, all_syscalls);
+        let source = ModernEbpf::open(probe::options(&config, &syscalls)?)?;
+        let mut state = live_state(&config);
+        if let Some(resolver) = &resolver {
+            state.set_host_names(resolver.names());
+        }
+        let prepare: fn(&mut Snapshot) = |snapshot| snapshot.is_live = true;
+        Ok(Input { source: Box::new(source), state, prepare, _resolver: resolver })
     }
 
     /// Whether events happen now.
     pub fn is_live(&self) -> bool {
         self.source.capabilities().live
     }
+}
+
+/// Says on stderr that a live source watches now, as tcpdump says that it listens.
+pub fn tell_watching() {
+    // There is nowhere to report that stderr is closed.
+    let _ = writeln!(io::stderr(), "watching this host; Ctrl-C ends it");
 }
 
 /// Says on stderr how much was lost, if anything was.

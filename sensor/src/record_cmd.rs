@@ -17,7 +17,7 @@ use falco_event::{EventFlags, RawEvent};
 use falco_source::{Snapshot, Source, is_initial_state, only_updates_state};
 
 use crate::cli::RecordOptions;
-use crate::filter::{self, Filter};
+use crate::filter::Filter;
 use crate::input::{self, Input};
 use crate::internal_alert::now_ns;
 use crate::progress::ProgressLine;
@@ -44,14 +44,11 @@ pub fn run(options: &RecordOptions) -> Result<()> {
     let stop = Stop::install().context("cannot handle SIGINT and SIGTERM")?;
     let mut input = match &options.capture {
         Some(path) => Input::capture(path)?,
-        None => {
-            let syscalls = filter::to_deliver(filter.as_ref(), options.all_syscalls);
-            Input::live(&syscalls, options.snaplen)?
-        }
+        None => Input::live(filter.as_ref(), options.all_syscalls, options.snaplen)?,
     };
     let live = input.is_live();
     let destination = Destination::named(&options.file, options.force)?;
-    let Input { source, state, prepare } = &mut input;
+    let Input { source, state, prepare, .. } = &mut input;
     let mut recorder = Recorder {
         options,
         destination: Some(destination),
@@ -188,6 +185,9 @@ impl Walker for Recorder<'_> {
         match (&mut self.recording, self.destination.take()) {
             (Some(recording), _) => recording.section(snapshot),
             (None, Some(destination)) => {
+                if self.live {
+                    input::tell_watching();
+                }
                 let compression = match self.options.uncompressed {
                     true => Compression::None,
                     false => Compression::Gzip,

@@ -34,7 +34,7 @@ const LINES: [&str; 3] = [
     "if cargo build --quiet 2>log; then false; else grep 'apt-get install clang' log; fi; rm log",
     "cargo xtask run --demo",
     "(sleep 5; cat /etc/shadow >/dev/null) & \
-     cargo xtask run --seconds 10 | tee /dev/stderr | grep --quiet file=/etc/shadow",
+     cargo xtask run --seconds 10 | tee --append /dev/stderr | grep --quiet file=/etc/shadow",
 ];
 
 /// Makes the root and runs the README's commands in it; with `--test`, `cargo xtask test` as well.

@@ -105,17 +105,20 @@ GLOBAL u32 write_vector(u32 key, u32 pos, u64 vector, u32 first, u32 compat)
 	return pos;
 }
 
-/* A parameter: strings of a vector, cut after MAX_ARGS bytes. */
-INLINE void put_vector(struct event *event, u64 vector, u32 first, bool compat)
+/* A parameter: strings of a vector, cut after `most` bytes, which are at most MAX_ARGS. */
+INLINE void put_vector(struct event *event, u64 vector, u32 first, u32 most, bool compat)
 {
 	u32 start = event->pos;
 	u32 len = write_vector(event->key, start, vector, first, compat) - start;
 	opaque(len);
 	event->pos += len;
-	if (len > MAX_ARGS) {
+	if (len > most) {
 		event->counters->truncated++;
-		event->pos = start + MAX_ARGS - 1;
-		push_u8(event, 0);
+		event->pos = start;
+		if (most) {
+			event->pos += most - 1;
+			push_u8(event, 0);
+		}
 	}
 	end_param(event, event->pos - start);
 }
@@ -132,11 +135,13 @@ INLINE void failed_exec(const struct call *call, struct event *event, u64 argv, 
 		push_u8(event, 0);
 	else if (!bpf_probe_read_user(&exe, call->compat ? 4 : 8, (const void *)argv))
 		push_str(event, (const void *)exe, MAX_EXE, USER);
-	end_param(event, event->pos - start);
-	put_vector(event, argv, 1, call->compat);
+	u32 exe_len = event->pos - start;
+	end_param(event, exe_len);
+	/* As of one that succeeds, name and arguments are limited together. */
+	put_vector(event, argv, 1, exe_len < MAX_ARGS ? MAX_ARGS - exe_len : 0, call->compat);
 	put_process(event, task);
 	put_cgroups(event, task);
-	put_vector(event, envp, 0, call->compat);
+	put_vector(event, envp, 0, MAX_ARGS, call->compat);
 	put_program(event, task);
 }
 

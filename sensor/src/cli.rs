@@ -260,6 +260,14 @@ pub struct EventsOptions {
     #[arg(short = 'n', value_name = "COUNT")]
     pub count: Option<u64>,
 
+    /// How to watch.
+    #[command(flatten)]
+    pub live: LiveOptions,
+}
+
+/// What `falco events` and `falco record` are told about watching this host.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct LiveOptions {
     /// Watch all system calls, those that just move data, too (they come anyway if the filter names
     /// them)
     #[arg(long = "all-syscalls", conflicts_with = "capture")]
@@ -268,6 +276,11 @@ pub struct EventsOptions {
     /// Bytes of data that an event carries [default: 80]
     #[arg(long = "snaplen", value_name = "BYTES", conflicts_with = "capture")]
     pub snaplen: Option<u32>,
+
+    /// Size of a ring buffer, one for each two CPUs: larger ones survive longer bursts [default: 8]
+    #[arg(long = "buffer-size", value_name = "MB", conflicts_with = "capture")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub buffer_size: Option<u64>,
 }
 
 const RECORD_EXAMPLES: &str = "\
@@ -329,14 +342,9 @@ pub struct RecordOptions {
     #[arg(long = "max-size", value_name = "MB")]
     pub max_size: Option<u64>,
 
-    /// Watch all system calls, those that just move data, too (they come anyway if the filter names
-    /// them)
-    #[arg(long = "all-syscalls", conflicts_with = "capture")]
-    pub all_syscalls: bool,
-
-    /// Bytes of data that an event carries [default: 80]
-    #[arg(long = "snaplen", value_name = "BYTES", conflicts_with = "capture")]
-    pub snaplen: Option<u32>,
+    /// How to watch.
+    #[command(flatten)]
+    pub live: LiveOptions,
 }
 
 /// Short and long options that Falco once had, the release that removed them and what to use.

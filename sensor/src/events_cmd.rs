@@ -48,7 +48,7 @@ pub fn run(options: &EventsOptions) -> Result<()> {
     let stop = Stop::install().context("cannot handle SIGINT and SIGTERM")?;
     let mut input = match &options.capture {
         Some(path) => Input::capture(path)?,
-        None => Input::live(filter.as_ref(), options.all_syscalls, options.snaplen)?,
+        None => Input::live(filter.as_ref(), &options.live)?,
     };
     let live = input.is_live();
     let Input { source, state, prepare, .. } = &mut input;

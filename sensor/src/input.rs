@@ -9,6 +9,7 @@ use falco_enrich::state::{Limits, State};
 use falco_modern_ebpf::ModernEbpf;
 use falco_source::{Snapshot, Source, Stats};
 
+use crate::cli::LiveOptions;
 use crate::config::Config;
 use crate::filter::{self, Filter};
 use crate::live::resolver::Resolver;
@@ -42,17 +43,20 @@ impl Input {
         })
     }
 
-    /// What happens on this host, for `filter`. `snaplen` is in bytes of data an event, none for the
-    /// default; calls that just move data are left out unless `all_syscalls` are wanted.
+    /// What happens on this host, for `filter`.
     ///
     /// # Errors
     /// If the kernel, or what is allowed here, does not suffice.
-    pub fn live(filter: Option<&Filter>, all_syscalls: bool, snaplen: Option<u32>) -> Result<Self> {
-        let config = Config { snaplen: snaplen.unwrap_or(0), ..Config::default() };
+    pub fn live(filter: Option<&Filter>, options: &LiveOptions) -> Result<Self> {
+        let config = Config { snaplen: options.snaplen.unwrap_or(0), ..Config::default() };
         let names = filter.map_or(&[][..], Filter::host_names);
         let resolver = Resolver::start(names, Log::new(&config));
-        let syscalls = filter::to_deliver(filter, all_syscalls);
-        let source = ModernEbpf::open(probe::options(&config, &syscalls)?)?;
+        let syscalls = filter::to_deliver(filter, options.all_syscalls);
+        let mut how = probe::options(&config, &syscalls)?;
+        if let Some(mb) = options.buffer_size {
+            how.buffer_bytes = mb << 20;
+        }
+        let source = ModernEbpf::open(how)?;
         let mut state = live_state(&config);
         if let Some(resolver) = &resolver {
             state.set_host_names(resolver.names());

@@ -3,6 +3,9 @@
 //! Without a filter, events go from the source to the file as they are. With one, what does not
 //! match and yet changes what is known of processes, files and users is kept, marked as for the
 //! tables only: the recording then shows just the events that match, but shows them in full.
+//!
+//! Nobody waits for alerts here, so a slow disk is waited for: meanwhile the kernel's rings fill, and
+//! what they lose is counted there.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -44,7 +47,7 @@ pub fn run(options: &RecordOptions) -> Result<()> {
     let stop = Stop::install().context("cannot handle SIGINT and SIGTERM")?;
     let mut input = match &options.capture {
         Some(path) => Input::capture(path)?,
-        None => Input::live(filter.as_ref(), options.all_syscalls, options.snaplen)?,
+        None => Input::live(filter.as_ref(), &options.live)?,
     };
     let live = input.is_live();
     let destination = Destination::named(&options.file, options.force)?;
@@ -52,7 +55,6 @@ pub fn run(options: &RecordOptions) -> Result<()> {
     let mut recorder = Recorder {
         options,
         destination: Some(destination),
-        when_full: if live { WhenFull::Lose } else { WhenFull::Wait },
         live,
         recording: None,
         tables: filter.map(|filter| Tables { filter, fields: &fields, state, prepare: *prepare }),
@@ -118,7 +120,6 @@ struct Recorder<'a> {
     options: &'a RecordOptions,
     /// Taken when the recording begins.
     destination: Option<Destination>,
-    when_full: WhenFull,
     /// Events happen now.
     live: bool,
     recording: Option<Recording>,
@@ -162,9 +163,6 @@ impl Recorder<'_> {
         if self.tables.is_some() {
             text += &format!(" (and {} for the tables)", summary.events - self.matched);
         }
-        if summary.lost > 0 {
-            text += &format!("; {} lost because the disk was too slow", summary.lost);
-        }
         if summary.refused > 0 {
             text += &format!("; {} too long for the format", summary.refused);
         }
@@ -197,7 +195,7 @@ impl Walker for Recorder<'_> {
                     destination,
                     compression,
                     snapshot,
-                    self.when_full,
+                    WhenFull::Wait,
                     limit,
                 )?);
             }
@@ -251,8 +249,8 @@ impl Walker for Recorder<'_> {
         }
         progress.show(|| {
             let stats = source.stats();
-            let (size, lost) = recording.as_ref().map_or((0, 0), |r| (r.size(), r.lost()));
-            let lost = lost + stats.dropped();
+            let size = recording.as_ref().map_or(0, Recording::size);
+            let lost = stats.dropped();
             format!("{events} events, {:.1} MB, {lost} lost", size as f64 / 1e6)
         });
     }

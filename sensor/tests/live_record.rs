@@ -70,6 +70,9 @@ sh -c 'sh -c "cat ../../readable; exit 3"' > /dev/null
 ./link last
 "#;
 
+/// In the alert about the last program.
+const LAST: &str = "cmd=link last ";
+
 /// A directory with the scenario and rules about it.
 struct Desk {
     dir: TempDir,
@@ -211,6 +214,21 @@ fn unnumbered(mut alerts: Vec<Value>) -> Vec<Value> {
     alerts
 }
 
+/// The same, as far as two probes can agree that each look at the clock, and number what they see.
+fn timeless(mut alerts: Vec<Value>) -> Vec<Value> {
+    for alert in &mut alerts {
+        let fields = alert["output_fields"].as_object_mut().unwrap();
+        for name in ["evt.num", "evt.time", "proc.duration", "proc.ppid.duration", "proc.pid.ts"] {
+            fields.remove(name).unwrap();
+        }
+        // What is in it is in the fields.
+        alert["output"].take();
+        alert["time"].take();
+    }
+    alerts.sort_by_key(Value::to_string);
+    alerts
+}
+
 #[track_caller]
 fn assert_same(found: &[Value], expected: &[Value]) {
     for (found, expected) in found.iter().zip(expected) {
@@ -250,8 +268,9 @@ fn what_a_sensor_reports_its_recordings_report_again() {
     let desk = Desk::new();
     let whole = desk.text("whole.scap");
     let prefix = format!("capture.path_prefix={}", desk.text("rec"));
-    let sensor = desk.watch(&["-w", &whole, "-o", "capture.enabled=true", "-o", &prefix]);
+    let mut sensor = desk.watch(&["-w", &whole, "-o", "capture.enabled=true", "-o", &prefix]);
     desk.act();
+    sensor.wait_for(LAST);
     let output = sensor.terminate();
     assert!(!output.contains("missing in"), "{output}");
     let reported = alerts(&output);
@@ -270,21 +289,18 @@ fn falco_record_sees_what_a_sensor_sees() {
         return;
     }
     let desk = Desk::new();
-    let sensor = desk.watch(&[]);
+    let mut sensor = desk.watch(&[]);
     let file = desk.text("recorded.scap");
     let mut command = falco();
-    let recorder = Watching::start(command.args(["record", "-w", &file]), "watching this host");
+    command.args(["record", "-w", &file, "--buffer-size", "128"]);
+    let recorder = Watching::start(&mut command, "watching this host");
     desk.act();
+    sensor.wait_for(LAST);
     let told = recorder.terminate();
-    assert!(told.contains("MB to "), "{told}");
+    assert!(told.contains("MB to ") && !told.contains("lost"), "{told}");
     let reported = alerts(&sensor.terminate());
     assert_complete(&reported);
-    let lost = told.contains("lost");
-    if lost {
-        eprintln!("the recorder did not keep up on this busy machine: {told}");
-        return;
-    }
-    assert_same(&unnumbered(desk.replay(Path::new(&file))), &unnumbered(reported));
+    assert_same(&timeless(desk.replay(Path::new(&file))), &timeless(reported));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[allow(dead_code)] // of which only the processes are used
 #[path = "common/scenario.rs"]
 mod scenario;
 

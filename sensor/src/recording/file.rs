@@ -19,8 +19,9 @@ use falco_source::Snapshot;
 
 /// Bytes of events after which a buffer is passed on.
 const BUFFER: usize = 256 << 10;
-/// Buffers of a recording: a burst of so much is taken in while the disk is busy.
-const BUFFERS: usize = 16;
+/// Buffers of a recording: a burst of so much is taken in while the disk is busy. They are only made
+/// when they are needed.
+const BUFFERS: usize = 64;
 /// All buffers together hold at most this part of what a file may become: they may be full of what
 /// cannot be compressed, and are written when the limit is noticed.
 const PART_OF_LIMIT: u64 = 4;
@@ -30,9 +31,9 @@ const USUAL_RATIO: u64 = 7;
 /// What the event path does when the writing thread is behind by all buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
-    /// Waits. A capture that is replayed can wait.
+    /// Waits.
     Wait,
-    /// Loses the event and counts it. The kernel does not wait.
+    /// Loses the event and counts it: alerts do not wait for recordings.
     Lose,
 }
 
@@ -215,11 +216,6 @@ impl Recording {
         if !self.buffer.is_empty() && self.pass_on() {
             self.give(Work::Flush);
         }
-    }
-
-    /// Events lost so far.
-    pub fn lost(&self) -> u64 {
-        self.lost
     }
 
     /// About how large the file is, in bytes, when all that was stored is written.

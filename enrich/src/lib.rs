@@ -2,6 +2,7 @@
 //!
 //! * [`record`], [`thread`], [`fd`]: the tables' entries; [`state`]: the tables.
 //! * `parse`: how events change them.
+//! * [`host_names`]: the addresses of the hosts that rules name.
 //! * [`selection`]: which system calls a live source has to deliver for all this.
 //! * `fields`: the catalogue of filter fields and their extraction ([`falco_rules::catalogue`]).
 //!
@@ -12,6 +13,7 @@ pub mod container;
 pub mod context;
 pub mod fd;
 pub mod fields;
+pub mod host_names;
 mod parse;
 pub mod record;
 mod render;

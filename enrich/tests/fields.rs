@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used)] // tests may end at the first surprise
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use falco_enrich::context::Context;
 use falco_enrich::fields::SyscallFields;
+use falco_enrich::host_names::HostNames;
 use falco_enrich::state::{Limits, State};
 use falco_event::{EventBuilder, EventCode};
-use falco_rules::catalogue::{Catalogue, EventContext};
+use falco_rules::catalogue::{Catalogue, EventContext, FieldId};
 use falco_rules::render_value::{BufferFormat, write_text};
 use falco_rules::value::Value;
 use falco_source::snapshot::{Fd, FdKind, L4Proto, Snapshot, Thread, User};
@@ -168,6 +170,25 @@ fn sockets_have_two_ends() {
     );
 }
 
+fn shown(value: &Value<'_>) -> String {
+    match value {
+        Value::Ip(ip) => ip.to_string(),
+        Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The candidates of a field.
+fn offered(ctx: &Context<'_>, field: FieldId) -> String {
+    let mut all = Vec::new();
+    let accepted = ctx.candidates(field, &mut |value| {
+        all.push(shown(value));
+        false
+    });
+    assert!(!accepted);
+    all.join(" ")
+}
+
 #[test]
 fn either_end_and_ancestors_are_offered_as_candidates() {
     let mut fields = SyscallFields::new();
@@ -179,21 +200,62 @@ fn either_end_and_ancestors_are_offered_as_candidates() {
     let event = event.finish(1, 0).unwrap();
     let current = state.process(&event);
     let ctx = Context::new(&state, &event, &current, &fields);
-    let offered = |field| {
-        let mut all = Vec::new();
-        ctx.candidates(field, &mut |value| {
-            all.push(match value {
-                Value::Ip(ip) => ip.to_string(),
-                Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                other => format!("{other:?}"),
-            });
-            false
-        });
-        all.join(" ")
-    };
-    assert_eq!(offered(ip), "10.0.0.1 10.0.0.2");
-    assert_eq!(offered(aname), "bash");
+    assert_eq!(offered(&ctx, ip), "10.0.0.1 10.0.0.2");
+    assert_eq!(offered(&ctx, aname), "bash");
     assert!(ctx.value(ip).is_some(), "an event with a descriptor has the field");
+}
+
+/// The names and the candidates of both ends of the program's connection.
+fn names_of_ends(state: &mut State, event: &mut EventBuilder) -> String {
+    let mut fields = SyscallFields::new();
+    let named = ["cip", "sip", "lip", "rip"].map(|end| {
+        let name = format!("fd.{end}.name");
+        (end, fields.resolve(&name, None).unwrap().id)
+    });
+    let event = event.finish(1, 0).unwrap();
+    let current = state.process(&event);
+    let ctx = Context::new(state, &event, &current, &fields);
+    let mut out = String::new();
+    for (end, field) in named {
+        let value = ctx.value(field).map_or("-".to_owned(), |value| shown(&value));
+        writeln!(out, "{end} {value}: {}", offered(&ctx, field)).unwrap();
+    }
+    out
+}
+
+#[test]
+fn hosts_have_the_names_that_were_found() {
+    let mut write = EventBuilder::new();
+    write.start(TS, 20, EventCode::SYSCALL_WRITE_X).i64(1).bytes(b"a").i64(4).u32(1);
+    assert_eq!(
+        names_of_ends(&mut host(), &mut write),
+        "cip -: 10.0.0.1\nsip -: 10.0.0.2\nlip -: 10.0.0.2\nrip -: 10.0.0.1\n",
+        "nobody looks names up"
+    );
+
+    let names = ["client", "other", "server", "web"].map(|name| name.as_bytes().into());
+    let names = Arc::new(HostNames::new(names));
+    let mut state = host();
+    state.set_host_names(Arc::clone(&names));
+    names.set(0, &["10.0.0.1".parse().unwrap()]);
+    names.set(1, &["10.0.0.3".parse().unwrap()]);
+    // Both name the same host: one is its value, conditions see both.
+    let both = ["::1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+    names.set(3, &both);
+    names.set(2, &both);
+    assert_eq!(
+        names_of_ends(&mut state, &mut write),
+        "cip client: 10.0.0.1 client\nsip server: 10.0.0.2 server web\n\
+         lip server: 10.0.0.2 server web\nrip client: 10.0.0.1 client\n"
+    );
+
+    let nothing = "cip -: \nsip -: \nlip -: \nrip -: \n";
+    let mut read = EventBuilder::new();
+    read.start(TS, 20, EventCode::SYSCALL_WRITE_X).i64(1).bytes(b"a").i64(3).u32(1);
+    assert_eq!(names_of_ends(&mut state, &mut read), nothing, "a file");
+    let mut yields = EventBuilder::new();
+    yields.start(TS, 20, EventCode::GENERIC_X).u16(120).u16(24);
+    assert_eq!(names_of_ends(&mut state, &mut yields), nothing, "nothing");
 }
 
 #[test]

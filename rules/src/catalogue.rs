@@ -78,7 +78,9 @@ pub enum Comparison {
     EitherEnd,
     /// As the type says, but only the first value of a modifier's list counts.
     FirstOnly,
-    /// The value names a host whose addresses are compared (`fd.*.name`).
+    /// The constants are names of hosts, and the event's address may have several
+    /// (`fd.*.name`). Candidates are the address and, as texts, its names; the value is the first
+    /// of these. [`Ruleset::host_names`](crate::ruleset::Ruleset::host_names) are the names to know.
     HostName,
     /// The value selects event types (`evt.type`, `syscall.type`): values are validated at compile
     /// time through [`Catalogue::event_types`] and `=`, `!=`, `in` narrow the event types.
@@ -291,7 +293,7 @@ pub trait EventContext {
 
     /// For [`Comparison::AnyCandidate`], [`Comparison::EitherEnd`] and [`Comparison::HostName`]:
     /// calls `test` with candidate after candidate until it returns true, and returns whether it
-    /// did. Candidates are ancestors' values, the one or two ends, the end's address.
+    /// did. Candidates are ancestors' values, the one or two ends, the end's address and names.
     fn candidates(&self, field: FieldId, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool;
 
     /// The memo of `scope` on the process that the event belongs to, with the generation that

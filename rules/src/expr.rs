@@ -1,5 +1,6 @@
 //! Typed expressions: what [`check`](crate::check::check) makes of a condition.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::catalogue::{Comparison, Scope};
@@ -64,6 +65,18 @@ impl Predicate {
             _ => self.left.scope(),
         }
     }
+
+    /// The hosts whose addresses must be known to compare: what the event's host is said to be, not
+    /// texts that are only a part of its name.
+    fn host_names(&self) -> impl Iterator<Item = &[u8]> {
+        let names_hosts = self.comparison() == Comparison::HostName
+            && matches!(self.op, Op::Eq | Op::Ne | Op::In | Op::Intersects);
+        let constants = match &self.right {
+            Right::Constants(constants) if names_hosts => constants.as_slice(),
+            _ => &[],
+        };
+        constants.iter().filter_map(Constant::as_bytes)
+    }
 }
 
 impl Expr {
@@ -75,6 +88,17 @@ impl Expr {
             }
             Expr::Not(child) => child.scope(),
             Expr::Test(predicate) => predicate.scope(),
+        }
+    }
+
+    /// Adds the names of hosts that comparisons have constants of.
+    pub(crate) fn collect_host_names(&self, names: &mut BTreeSet<Box<[u8]>>) {
+        match self {
+            Expr::And(children) | Expr::Or(children) => {
+                children.iter().for_each(|child| child.collect_host_names(names));
+            }
+            Expr::Not(child) => child.collect_host_names(names),
+            Expr::Test(predicate) => names.extend(predicate.host_names().map(Box::from)),
         }
     }
 }

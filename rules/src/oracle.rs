@@ -132,13 +132,16 @@ fn generic<C: EventContext>(predicate: &Predicate, ctx: &C) -> bool {
         };
     }
     let Some(left) = left.as_elements().first() else { return false };
-    match predicate.modifier {
-        Some(modifier) => modified(op, modifier, ty.ty, left, right),
-        None => match op {
-            Op::In | Op::Intersects => right.have(ty.ty, &stripped(left)),
-            Op::Pmatch => right.are_above(left),
-            op => right.satisfied(op, 0, left),
-        },
+    compared(predicate, ty.ty, left, right)
+}
+
+/// The comparison of one value, with a modifier or without.
+fn compared(predicate: &Predicate, ty: ValueType, left: &Value<'_>, right: Values<'_>) -> bool {
+    match (predicate.modifier, predicate.op) {
+        (Some(modifier), op) => modified(op, modifier, ty, left, right),
+        (None, Op::In | Op::Intersects) => right.have(ty, &stripped(left)),
+        (None, Op::Pmatch) => right.are_above(left),
+        (None, op) => right.satisfied(op, 0, left),
     }
 }
 
@@ -218,13 +221,54 @@ fn either_end<C: EventContext>(predicate: &Predicate, field: &Field, ctx: &C) ->
     }
 }
 
-/// A comparison with a host's name. Falco would resolve the constant through DNS when the address
-/// has no name yet; nothing is resolved here, so no constant names the address.
+/// A comparison with a host's names, of which an address may have several: `=` if one of them is the
+/// constant, `!=` if none is, other operators if one of them satisfies it. (Falco compares one name
+/// that it happens to find, so that of two names of the same address one never matches.) A constant
+/// that is an address names that address.
 fn host_name<C: EventContext>(predicate: &Predicate, field: &Field, ctx: &C) -> bool {
-    if ctx.value(field.id).is_some() {
-        return generic(predicate, ctx);
+    let any =
+        |test: &dyn Fn(&Value<'_>) -> bool| ctx.candidates(field.id, &mut |value| test(value));
+    let ty = field.info.ty;
+    let all = match &predicate.right {
+        Right::Nothing => return predicate.op == Op::Exists && any(&|_| true),
+        Right::Operand(_) => return generic(predicate, ctx),
+        Right::Regexes(all) => {
+            let right = Values::Regexes(all);
+            return any(&|name| compared(predicate, ty, name, right));
+        }
+        Right::Constants(all) => all,
+    };
+    let right = Values::Constants(all);
+    match (predicate.op, predicate.modifier) {
+        (Op::In | Op::Intersects, _) | (Op::Eq, Some(Modifier::AnyOf)) => {
+            any(&|candidate| all.iter().any(|constant| is_named(candidate, constant)))
+        }
+        (op @ (Op::Eq | Op::Ne), modifier) => {
+            let named = |constant| any(&|candidate| is_named(candidate, constant));
+            let mut each = all.iter().map(|constant| named(constant) == (op == Op::Eq));
+            any(&|_| true)
+                && match modifier {
+                    None => each.next() == Some(true),
+                    Some(Modifier::AnyOf) => each.any(|satisfied| satisfied),
+                    Some(Modifier::AllOf) => !all.is_empty() && each.all(|satisfied| satisfied),
+                    Some(Modifier::OneOf) => each.filter(|&satisfied| satisfied).count() == 1,
+                }
+        }
+        _ => any(&|candidate| {
+            matches!(candidate, Value::Text(_)) && compared(predicate, ty, candidate, right)
+        }),
     }
-    matches!(predicate.op, Op::Exists | Op::Ne) && ctx.candidates(field.id, &mut |_| true)
+}
+
+/// Whether a candidate, which is an address or one of its names, goes by this constant.
+fn is_named(candidate: &Value<'_>, constant: &Constant) -> bool {
+    match (candidate, constant) {
+        (Value::Text(name), Constant::Text(text)) => **name == **text,
+        (Value::Ip(ip), Constant::Text(text)) => {
+            std::str::from_utf8(text).is_ok_and(|text| text.parse() == Ok(*ip))
+        }
+        _ => false,
+    }
 }
 
 /// Whether the distance is at most the constant.
@@ -355,6 +399,32 @@ mod tests {
         assert!(of("fd.snet in (1.0.0.0/8, 10.0.0.0/8)"));
         assert!(!of("fd.snet = anyof (10.0.0.0/8)") && of("fd.snet = oneof (10.0.0.0/8)"));
         assert!(of("fd.snet != allof (10.0.0.0/8)"));
+    }
+
+    #[test]
+    fn hosts_go_by_all_their_names_and_by_their_address() {
+        let host = |names: &[&'static str]| {
+            let names = names.iter().map(|name| text(name));
+            list(&[ip("10.0.0.1")].into_iter().chain(names).collect::<Vec<_>>())
+        };
+        let of = |condition: &str| holds(condition, &[("fd.host", host(&["a.org", "b.org"]))]);
+        assert!(of("fd.host = a.org") && of("fd.host = b.org") && !of("fd.host = c.org"));
+        assert!(!of("fd.host != a.org") && !of("fd.host != b.org") && of("fd.host != c.org"));
+        assert!(of("fd.host in (c.org, b.org)") && !of("fd.host in (c.org)"));
+        assert!(of("fd.host = anyof (c.org, b.org)") && of("fd.host = allof (a.org, b.org)"));
+        assert!(of("fd.host = oneof (c.org, b.org)") && !of("fd.host = oneof (a.org, b.org)"));
+        assert!(of("fd.host != anyof (a.org, c.org)") && !of("fd.host != allof (a.org, c.org)"));
+        assert!(of("fd.host startswith b.") && !of("fd.host startswith 10."));
+        assert!(of("fd.host endswith allof (.org, b.org)") && of("fd.host glob b.*"));
+        assert!(of("fd.host regex 'b.*'") && !of("fd.host regex '1.*'"));
+        assert!(of("fd.host = 10.0.0.1") && !of("fd.host = 10.0.0.2"));
+
+        // Names that could not be resolved name nobody; there is no host without an address.
+        let unnamed = |condition: &str| holds(condition, &[("fd.host", host(&[]))]);
+        assert!(!unnamed("fd.host = a.org") && unnamed("fd.host != a.org"));
+        assert!(unnamed("fd.host != allof (a.org, b.org)") && !unnamed("fd.host != allof ()"));
+        assert!(unnamed("fd.host exists") && !unnamed("fd.host contains o"));
+        assert!(!holds("fd.host != a.org", &[]) && !holds("fd.host exists", &[]));
     }
 
     #[test]

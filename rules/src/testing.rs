@@ -21,7 +21,7 @@ const fn info(name: &'static str, ty: ValueType, print: Print, flags: FieldFlags
 }
 
 /// One field of every kind.
-pub(crate) const FIELDS: [(FieldInfo, Comparison); 18] = {
+pub(crate) const FIELDS: [(FieldInfo, Comparison); 19] = {
     use Comparison as C;
     use FieldFlags as F;
     use Print as P;
@@ -47,6 +47,7 @@ pub(crate) const FIELDS: [(FieldInfo, Comparison); 18] = {
         (info("fd.ip", T::IpAddr, P::Na, no_right), C::EitherEnd),
         (info("fd.net", T::IpNet, P::Na, no_right), C::EitherEnd),
         (info("fd.snet", T::IpNet, P::Na, no_right), C::FirstOnly),
+        (info("fd.host", T::CharBuf, P::Na, no_right), C::HostName),
     ]
 };
 

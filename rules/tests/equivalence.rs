@@ -163,6 +163,10 @@ impl EventContext for Event<'_> {
                 GENERIC => self.stored(FieldId(0)).cloned().unwrap_or(Value::text(b"mmap")),
                 _ => Value::text(b"container"),
             }),
+            "fd.host" => {
+                let candidates = self.stored(field)?.as_elements();
+                candidates.iter().find(|value| matches!(value, Value::Text(_))).cloned()
+            }
             _ => match self.stored(field)? {
                 Value::Text(text) if self.owned => Some(Value::owned_text(text.to_vec())),
                 Value::Text(text) => Some(Value::text(text)),
@@ -216,6 +220,15 @@ fn value(row: Row) -> BoxedStrategy<Option<Value<'static>>> {
             .boxed(),
         _ => text,
     };
+    if comparison == Comparison::HostName {
+        let address = select(&ADDRESSES[..]).prop_map(|a| Value::Ip(a.parse().unwrap()));
+        let names = prop::collection::vec(one, 0..3);
+        let host = (address, names).prop_map(|(address, mut names)| {
+            names.insert(0, address);
+            Value::List(names)
+        });
+        return prop::option::weighted(0.85, host).boxed();
+    }
     let several = name == LIST_FIELD
         || matches!(comparison, Comparison::AnyCandidate | Comparison::EitherEnd);
     if several {
@@ -243,6 +256,9 @@ fn constant(row: Row) -> BoxedStrategy<Text> {
         ValueType::Int64 => of(&["-1", "0", "1", "2"]),
         ValueType::Double => of(&["0", "1"]),
         ValueType::IpAddr => of(&ADDRESSES),
+        _ if row.2 == Comparison::HostName => {
+            prop_oneof![texts().prop_map(Text), of(&ADDRESSES)].boxed()
+        }
         ValueType::IpNet => of(&["10.0.0.0/8", "10.0.0.0/16", "0.0.0.0/0", "::/8"]),
         _ => texts().prop_map(Text).boxed(),
     }
@@ -526,4 +542,22 @@ fn filters_are_tried_on_every_type() {
         Event { code: OPEN, values: &values, owned: false, process: &process, generations: None };
     ruleset.evaluate(&event, Matching::All, &mut ruleset.scratch(), |rule| matches.push(rule));
     assert_eq!(matches, [1]);
+}
+
+/// Of whole names, however deep they stand, not of parts.
+#[test]
+fn rulesets_tell_the_hosts_that_conditions_name() {
+    let node = |text: &str| falco_rules::parser::parse(text).unwrap();
+    let conditions = compile(&[
+        node("evt.type = open and (fd.host = b.org or not fd.host in (c.org, a.org))"),
+        node("fd.host != anyof (b.org, d.org) and fd.name = e.org"),
+        node("fd.host startswith f or fd.host glob g* or fd.host regex 'h' or fd.host exists"),
+    ]);
+    let mut builder = RulesetBuilder::new();
+    builder.add(&conditions[0]);
+    builder.add(&conditions[2]);
+    builder.add_filter(&conditions[1]);
+    let names: Vec<&[u8]> = vec![b"a.org", b"b.org", b"c.org", b"d.org"];
+    assert_eq!(builder.build().host_names().iter().map(|n| &**n).collect::<Vec<_>>(), names);
+    assert!(RulesetBuilder::new().build().host_names().is_empty());
 }

@@ -39,6 +39,11 @@ impl Filter {
         Ok(Filter { scratch: ruleset.scratch(), ruleset, syscalls })
     }
 
+    /// The names of the hosts that it looks for ([`Ruleset::host_names`]).
+    pub fn host_names(&self) -> &[Box<[u8]>] {
+        self.ruleset.host_names()
+    }
+
     /// Whether the event is one of those that are wanted.
     #[inline]
     pub fn matches(&mut self, ctx: &impl EventContext) -> bool {

@@ -31,6 +31,7 @@ mod tests;
 pub(crate) mod threads;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use falco_event::RawEvent;
 use falco_event::raw::DUMP_STATE_ONLY;
@@ -38,6 +39,7 @@ use falco_source::snapshot::{Interface, Machine};
 
 use crate::container::{ContainerInfo, Containers};
 use crate::fd::Fd;
+use crate::host_names::HostNames;
 use crate::parse::Parser;
 use crate::parse::plan::Plan;
 use crate::thread::Thread;
@@ -134,6 +136,8 @@ pub struct State {
     accounts: Option<Box<accounts::Watch>>,
     /// Ports on which processes listened when they were read from a snapshot or looked up.
     server_ports: HashSet<u16>,
+    /// The addresses of the hosts that rules name, if anybody looks them up.
+    pub(crate) host_names: Option<Arc<HostNames>>,
     /// Room for making paths.
     pub(crate) scratch: Vec<u8>,
 }
@@ -167,6 +171,7 @@ impl State {
             purge: purge::Purge::default(),
             accounts: None,
             server_ports: HashSet::new(),
+            host_names: None,
             scratch: Vec::new(),
         }
     }
@@ -285,6 +290,12 @@ impl State {
     pub fn set_live(&mut self, live: bool) {
         self.is_live = live;
         self.in_preamble &= !live;
+    }
+
+    /// The names that hosts have in `fd.cip.name` and its like, which are none without: those of
+    /// the rules, with addresses that somebody keeps up to date.
+    pub fn set_host_names(&mut self, names: Arc<HostNames>) {
+        self.host_names = Some(names);
     }
 
     /// Whether events happen now ([`State::set_live`]), or did for the sensor that recorded them

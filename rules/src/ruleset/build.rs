@@ -1,6 +1,6 @@
 //! From conditions to a [`Ruleset`]: which rules each event type has, and how each is split.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Ruleset;
 use super::code::Program;
@@ -23,6 +23,7 @@ pub struct RulesetBuilder {
     names: EventNames,
     /// Each rule's condition and the event types that reach it.
     rules: Vec<(NodeId, EventTypes)>,
+    host_names: BTreeSet<Box<[u8]>>,
 }
 
 impl RulesetBuilder {
@@ -45,6 +46,7 @@ impl RulesetBuilder {
 
     fn push(&mut self, condition: &Checked, types: EventTypes) -> usize {
         self.names.extend(&condition.names);
+        condition.expr.collect_host_names(&mut self.host_names);
         let node = self.graph.lower(&condition.expr);
         self.rules.push((node, types));
         self.rules.len() - 1
@@ -52,7 +54,7 @@ impl RulesetBuilder {
 
     /// Compiles what was added.
     pub fn build(self) -> Ruleset {
-        let RulesetBuilder { mut graph, names, rules } = self;
+        let RulesetBuilder { mut graph, names, rules, host_names } = self;
         let all = rules.iter().fold(EventTypes::empty(), |all, (_, types)| all.union(types));
         let mut by_type = vec![0; usize::from(EventTypes::CAPACITY)];
         let mut event_types = EventTypes::empty();
@@ -84,6 +86,7 @@ impl RulesetBuilder {
             code: emitter.finish(),
             event_types,
             rules: rules.len(),
+            host_names: host_names.into_iter().collect(),
         }
     }
 }

@@ -46,6 +46,7 @@ pub struct Ruleset {
     code: Code,
     event_types: EventTypes,
     rules: usize,
+    host_names: Box<[Box<[u8]>]>,
 }
 
 impl Ruleset {
@@ -68,6 +69,14 @@ impl Ruleset {
     /// [`Self::evaluate`] does nothing.
     pub fn event_types(&self) -> &EventTypes {
         &self.event_types
+    }
+
+    /// The names of hosts that conditions compare an address's names with, in order, each once. Which
+    /// addresses they have is for the [`EventContext`] to know ([`Comparison::HostName`]).
+    ///
+    /// [`Comparison::HostName`]: crate::catalogue::Comparison::HostName
+    pub fn host_names(&self) -> &[Box<[u8]>] {
+        &self.host_names
     }
 
     /// Calls `on_match` with the number of each rule that matches the event, in ascending order;

@@ -3,6 +3,7 @@
 //! * `probe`: which system calls are wanted, and the source that delivers them.
 //! * `housekeeping`: what is done beside events; `drops` and `silence` are the alerts about losing
 //!   events and about there being none, `reload` is SIGHUP.
+//! * `resolver`: the addresses of the hosts that rules name.
 //! * `nodriver`: a source without events.
 
 mod drops;
@@ -10,6 +11,7 @@ mod housekeeping;
 mod nodriver;
 pub mod probe;
 mod reload;
+pub mod resolver;
 mod silence;
 #[cfg(test)]
 mod tests;
@@ -98,11 +100,15 @@ impl Watch {
             Reloader::new(Arc::clone(options)),
             Duration::from_secs(options.duration),
         );
+        let mut state = live_state(&config);
+        if let Some(resolver) = &opened.resolver {
+            state.set_host_names(resolver.names());
+        }
         let mut outcome = EventLoop {
             source: &mut *opened.source,
             begun: Some(opened.snapshot),
             prepare: |snapshot| snapshot.is_live = true,
-            state: live_state(&config),
+            state,
             fields: &engine.fields,
             rules: engine.loader.rules().len(),
             program: &program,

@@ -9,6 +9,7 @@ use falco_rules::loader::{LoadedRule, SYSCALL_SOURCE};
 use falco_source::{Snapshot, Source};
 
 use super::nodriver::NoDriver;
+use super::resolver::Resolver;
 use crate::config::{Attach, Config, EngineKind, LogLevel};
 use crate::internal_alert::now_ns;
 use crate::log::Log;
@@ -25,6 +26,8 @@ pub struct Opened {
     pub is_ebpf: bool,
     /// When it was watching for certain, in nanoseconds since the epoch.
     pub since: u64,
+    /// Looks up the hosts that rules name, if they name any.
+    pub resolver: Option<Resolver>,
 }
 
 /// Opens and starts the source of a session.
@@ -37,6 +40,8 @@ pub fn open(session: &Session) -> Result<Opened> {
         log.info("Opening 'syscall' source with no driver");
         return Opened::start(NoDriver::default(), false, |_| {});
     }
+    // First, so that names are likely known when the first event comes.
+    let resolver = Resolver::start(session.program.ruleset.host_names(), *log);
     let rules = rules_want(session.engine.loader.rules())?;
     let selection = Selection::new(&rules, &config.base_syscalls());
     tell_selection(&rules, &selection, log);
@@ -50,7 +55,8 @@ pub fn open(session: &Session) -> Result<Opened> {
         log.info("Failed syscall exit events are dropped in the kernel driver");
     }
     let source = ModernEbpf::open(options)?;
-    Opened::start(source, true, |source| tell_coverage(source.coverage(), log))
+    let opened = Opened::start(source, true, |source| tell_coverage(source.coverage(), log))?;
+    Ok(Opened { resolver, ..opened })
 }
 
 impl Opened {
@@ -61,7 +67,8 @@ impl Opened {
     ) -> Result<Self> {
         let snapshot = source.start()?;
         started(&source);
-        Ok(Opened { source: Box::new(source), snapshot, is_ebpf, since: now_ns() })
+        let source = Box::new(source);
+        Ok(Opened { source, snapshot, is_ebpf, since: now_ns(), resolver: None })
     }
 }
 

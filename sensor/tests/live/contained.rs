@@ -20,7 +20,7 @@ pub const STRONG_OPTIONS: &[&str] = &[
 ];
 pub const PLAIN_OPTIONS: &[&str] = &["--network=none"];
 /// The addresses of the daemon's network.
-pub const ADDRESSES: &[&str] = &["169.254.169.254", "203.0.113.7"];
+pub const ADDRESSES: &[&str] = &["169.254.169.254", "203.0.113.7", "10.96.0.1"];
 
 /// The start of the plain container, which raises nothing.
 pub fn plain_start() -> Attack {
@@ -112,6 +112,19 @@ fn official() -> Vec<Attack> {
                 &[("evt.rawres", "2"), ("fd.sip", "127.0.0.1")],
             )
             .raises(&[], &["Shell on a network connection"], &[("proc.name", "sh")]),
+        // The sensors know from a file of hosts whose address this is.
+        attack("c-api-server", "$A dial 10.96.0.1 443; $A dial 203.0.113.7 443")
+            .inside(STRONG)
+            .raises(
+                &["Contact K8S API Server From Container"],
+                &[],
+                &[
+                    ("evt.type", "connect"),
+                    ("fd.name", "10.96.0.1:*->10.96.0.1:443"),
+                    ("fd.sip.name", "kubernetes.default.svc.cluster.local"),
+                    ("proc.name", "actor"),
+                ],
+            ),
         attack("c-connection-aside", "$A aside 14446").inside(PLAIN),
         attack("c-module", "$A load-module")
             .inside(STRONG)

@@ -37,16 +37,10 @@ use sensor::{Ended, Sensor};
 use stage::{Actor, is_installed};
 
 /// Official rules that nothing can provoke here, and why.
-const OFFICIAL_SPARED: &[(&str, &str)] = &[
-    (
-        "Contact K8S API Server From Container",
-        "wants fd.sip.name, the address of a DNS name; names are not looked up yet",
-    ),
-    (
-        "Debugfs Launched in Privileged Container",
-        "wants container.privileged, which only the container engine can tell; engines are not asked yet",
-    ),
-];
+const OFFICIAL_SPARED: &[(&str, &str)] = &[(
+    "Debugfs Launched in Privileged Container",
+    "wants container.privileged, which only the container engine can tell; engines are not asked yet",
+)];
 
 /// The same for our own.
 const OURS_SPARED: &[(&str, &str)] = &[(

@@ -27,6 +27,16 @@ const MARKER: &str = "falco-marker";
 /// The rule that reports it.
 const MARKER_RULE: &str = "Live test marker";
 
+/// The hosts that a sensor under test knows. It asks no name server about others.
+const HOSTS: &str = "127.0.0.1 localhost\n10.96.0.1 kubernetes.default.svc.cluster.local\n";
+/// Runs a command with files of its own in a directory instead of those that say how names are
+/// looked up: `sh -c THIS sh DIRECTORY COMMAND...`
+const WITH_OWN_HOSTS: &str = "set -e; own=$1; shift
+    for file in hosts nsswitch.conf resolv.conf; do
+        if [ -e /etc/$file ]; then mount --bind \"$own/$file\" /etc/$file; fi
+    done
+    exec \"$@\"";
+
 /// One line of JSON.
 pub struct Alert {
     pub json: Value,
@@ -57,7 +67,7 @@ pub struct Sensor {
     alerts: Arc<Alerts>,
     readers: Vec<JoinHandle<()>>,
     marker: PathBuf,
-    /// Configuration, rules of ours, the marker; what it says on stderr.
+    /// Configuration, rules of ours, the marker, what it knows of hosts; what it says on stderr.
     dir: tempfile::TempDir,
 }
 
@@ -100,7 +110,13 @@ impl Sensor {
         fs::write(&config, configuration(buffers, &files, fields)).expect("the configuration");
 
         let falco = common::falco();
+        let files = [("hosts", HOSTS), ("nsswitch.conf", "hosts: files\n"), ("resolv.conf", "")];
+        for (name, text) in files {
+            fs::write(dir.path().join(name), text).expect("a file about hosts");
+        }
         let mut command = dying_with_its_starter();
+        command.args(["unshare", "--mount", "--propagation", "private"]);
+        command.args(["sh", "-c", WITH_OWN_HOSTS, "sh"]).arg(dir.path());
         command.arg(falco.get_program()).arg("-c").arg(&config);
         for (key, value) in falco.get_envs() {
             command.env(key, value.expect("nothing is unset"));

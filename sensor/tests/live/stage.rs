@@ -36,6 +36,8 @@ const DIRECTORIES: &[&str] = &[
     "/var/spool",
     "/var/tmp",
 ];
+/// What sensors under test see copies of their own of.
+const FILES: &[&str] = &["/etc/hosts", "/etc/nsswitch.conf"];
 
 /// The compiled actor.
 pub struct Actor {
@@ -55,6 +57,9 @@ impl Actor {
         }
         if let Some(missing) = DIRECTORIES.iter().find(|path| !Path::new(path).is_dir()) {
             return Err(format!("there is no directory {missing}"));
+        }
+        if let Some(missing) = FILES.iter().find(|path| !Path::new(path).is_file()) {
+            return Err(format!("there is no file {missing}"));
         }
         if let Some(path) = std::env::var_os("FALCO_LIVE_ACTOR") {
             return Ok(Actor { path: path.into(), _dir: None });

@@ -80,7 +80,7 @@ impl<'a> Context<'a> {
         match field.key {
             Key::Process(process) => self.any_ancestor(process, test),
             Key::Fd(fd @ (Fd::Ip | Fd::Net | Fd::Port | Fd::Proto)) => self.any_end(fd, test),
-            Key::Fd(fd) => self.named_end(fd).is_some_and(|ip| test(&Value::Ip(ip))),
+            Key::Fd(fd) => self.any_name(fd, test),
             _ => self.extract(field).is_some_and(|value| test(&value)),
         }
     }

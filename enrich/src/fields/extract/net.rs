@@ -41,9 +41,10 @@ impl<'a> Context<'a> {
                 (FdType::Ipv4 | FdType::Ipv6, Socket::Inet { dst, .. }) => self.is_local(dst.ip),
                 _ => false,
             }),
-            // Names come from look-ups that conditions started. Nothing here waits for those; a
-            // constant that is an address itself is compared through the candidates.
-            Fd::CipName | Fd::SipName | Fd::LipName | Fd::RipName => None,
+            Fd::CipName | Fd::SipName | Fd::LipName | Fd::RipName => {
+                let names = self.state.host_names.as_ref()?;
+                made(names.first_of(self.named_end(field, fd)?.ip)?)
+            }
             _ => None,
         }
     }
@@ -66,18 +67,27 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The address whose name is asked for (`fd.cip.name` …).
-    pub(super) fn named_end(&self, field: Fd) -> Option<IpAddr> {
-        let fd = self.fd()?;
-        let (src, dst) = connection(fd)?;
-        let end = match field {
-            Fd::CipName => src,
-            Fd::SipName => dst,
-            Fd::LipName => self.local_remote(fd)?.0,
-            Fd::RipName => self.local_remote(fd)?.1,
-            _ => return None,
-        };
-        Some(end.ip)
+    /// Offers the address whose name is asked for (`fd.cip.name` …), and its names.
+    pub(super) fn any_name(&self, field: Fd, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {
+        let Some(fd) = self.fd() else { return false };
+        let Some(end) = self.named_end(field, fd) else { return false };
+        // A bound socket has names, but Falco compares addresses of connections only.
+        if connection(fd).is_some() && test(&ip(end)) {
+            return true;
+        }
+        let Some(names) = &self.state.host_names else { return false };
+        names.any_of(end.ip, |name| test(&Value::text(name)))
+    }
+
+    /// The end whose name is asked for.
+    fn named_end(&self, field: Fd, fd: &OpenFd) -> Option<Endpoint> {
+        match field {
+            Fd::CipName => client(fd),
+            Fd::SipName => server(fd),
+            Fd::LipName => self.local_remote(fd).map(|(local, _)| local),
+            Fd::RipName => self.local_remote(fd).map(|(_, remote)| remote),
+            _ => None,
+        }
     }
 
     /// The ends of a connection, this host's first: the client's if it has an address of this

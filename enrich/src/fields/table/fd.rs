@@ -79,13 +79,15 @@ class! {
         NameChanged "fd.name_changed" Bool Na [] Event
             "Whether the event changed fd.name, e.g. because a datagram went to another host";
         CipName "fd.cip.name" CharBuf Na [NO_TRANSFORMER NO_RHS] Event
-            "Host name of the client";
+            "Host name of the client, of the names that conditions compare fd.cip.name, fd.sip.name, \
+             fd.lip.name and fd.rip.name with: their addresses are looked up in the background at the \
+             start of a live run, and again every 10 to 320 seconds; nothing is looked up in replay";
         SipName "fd.sip.name" CharBuf Na [NO_TRANSFORMER NO_RHS] Event
-            "Host name of the server";
+            "Host name of the server; see fd.cip.name for the names that are known";
         LipName "fd.lip.name" CharBuf Na [NO_TRANSFORMER NO_RHS] Event
-            "Host name of the address on this host";
+            "Host name of the address on this host; see fd.cip.name for the names that are known";
         RipName "fd.rip.name" CharBuf Na [NO_TRANSFORMER NO_RHS] Event
-            "Host name of the other host";
+            "Host name of the other host; see fd.cip.name for the names that are known";
         Dev "fd.dev" Int32 Hex [] Event
             "Device number of the file";
         DevMajor "fd.dev.major" Int32 Dec [] Event

@@ -321,6 +321,7 @@ fn the_whole_run_is_recorded_and_replays_with_the_same_numbers() {
     let again = desk.replay(Path::new(&file), &[]).exits(0);
     assert_eq!(again.stdout(), original.stdout());
     desk.replay(&desk.capture, &["-w", &file]).exits(1).says("the file exists");
+    desk.replay(&desk.capture, &["-w", "-"]).exits(1).says("alerts go to stdout already");
 }
 
 /// The official rules on a recording that the first alert begins give the alerts that they give on

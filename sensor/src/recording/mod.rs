@@ -18,7 +18,7 @@ pub mod whole;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use falco_rules::loader::LoadedRule;
 
 pub use file::{Destination, Recording, WhenFull};
@@ -44,6 +44,9 @@ pub fn recorders(
 ) -> Result<Vec<Box<dyn Observer>>> {
     let mut recorders: Vec<Box<dyn Observer>> = Vec::new();
     if let Some(path) = whole {
+        if path.as_os_str() == "-" {
+            bail!("-w -: alerts go to stdout already; name a file, or use falco record");
+        }
         let destination = Destination::named(path, false)?;
         recorders.push(Box::new(WholeRecorder::new(destination, when_full, log)));
     }

@@ -7,7 +7,6 @@
 
 use falco_source::Snapshot;
 use falco_source::snapshot::Thread;
-use hashbrown::HashMap;
 
 use super::cursor::{Cursor, Malformed, Writer};
 use super::limit;
@@ -31,7 +30,9 @@ pub struct Additions {
 /// What more is known of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadAddition {
-    /// The thread.
+    /// Its place among all threads of the preamble, from 0.
+    pub index: u32,
+    /// Its id, which must be the same there.
     pub tid: i64,
     /// [`Thread::clone_ts`].
     pub clone_ts: u64,
@@ -43,10 +44,9 @@ impl Additions {
     /// Puts it all into a snapshot whose lists are read.
     pub fn apply(&self, snapshot: &mut Snapshot) {
         snapshot.is_live = self.is_live;
-        let by_tid: HashMap<_, _> =
-            self.threads.iter().map(|thread| (thread.tid, thread)).collect();
-        for thread in &mut snapshot.threads {
-            if let Some(addition) = by_tid.get(&thread.tid) {
+        for addition in &self.threads {
+            let thread = snapshot.threads.get_mut(addition.index as usize);
+            if let Some(thread) = thread.filter(|thread| thread.tid == addition.tid) {
                 thread.clone_ts = addition.clone_ts;
                 thread.ruid_suid = addition.ruid_suid;
             }
@@ -64,10 +64,10 @@ pub fn decode(body: &[u8]) -> Result<Additions, Malformed> {
     while body.has_entry() {
         limit(&additions.threads, body.at(), "additions")?;
         let mut entry = body.entry()?;
-        let (tid, clone_ts, flags) = (entry.i64()?, entry.u64()?, entry.u32()?);
-        let ids = (entry.u32()?, entry.u32()?);
+        let (index, tid, clone_ts) = (entry.u32()?, entry.i64()?, entry.u64()?);
+        let (flags, ids) = (entry.u32()?, (entry.u32()?, entry.u32()?));
         let ruid_suid = (flags & IDS != 0).then_some(ids);
-        additions.threads.push(ThreadAddition { tid, clone_ts, ruid_suid });
+        additions.threads.push(ThreadAddition { index, tid, clone_ts, ruid_suid });
     }
     Ok(additions)
 }
@@ -79,10 +79,10 @@ pub(crate) fn is_needed(snapshot: &Snapshot) -> bool {
 
 pub(crate) fn encode(snapshot: &Snapshot, out: &mut Writer) {
     out.u32(if snapshot.is_live { LIVE } else { 0 });
-    for thread in snapshot.threads.iter().filter(|thread| has_more(thread)) {
+    for (index, thread) in (0_u32..).zip(&snapshot.threads).filter(|(_, thread)| has_more(thread)) {
         let (ruid, suid) = thread.ruid_suid.unwrap_or_default();
         out.entry(|out| {
-            out.i64(thread.tid).u64(thread.clone_ts);
+            out.u32(index).i64(thread.tid).u64(thread.clone_ts);
             out.u32(if thread.ruid_suid.is_some() { IDS } else { 0 }).u32(ruid).u32(suid);
         });
     }
@@ -90,4 +90,39 @@ pub(crate) fn encode(snapshot: &Snapshot, out: &mut Writer) {
 
 fn has_more(thread: &Thread) -> bool {
     thread.clone_ts != 0 || thread.ruid_suid.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn additions_are_of_the_threads_that_they_name() {
+        let plain = Thread { tid: 7, ..Thread::default() };
+        let more = Thread { clone_ts: 5, ruid_suid: Some((1, 2)), ..plain.clone() };
+        // Ids may stand twice in a hostile list.
+        let threads = vec![plain.clone(), more.clone(), plain.clone()];
+        let mut snapshot = Snapshot { is_live: true, threads, ..Snapshot::default() };
+        assert!(is_needed(&snapshot));
+        let mut body = Writer::default();
+        encode(&snapshot, &mut body);
+        let additions = decode(&body.bytes).unwrap();
+        let expected = snapshot.clone();
+        snapshot.is_live = false;
+        snapshot.threads = vec![plain.clone(); 3];
+        additions.apply(&mut snapshot);
+        assert_eq!(snapshot, expected);
+        for end in 0..4 {
+            assert!(decode(&body.bytes[..end]).is_err());
+        }
+        for end in 9..body.bytes.len() {
+            assert!(decode(&body.bytes[..end]).is_err(), "{end}");
+        }
+        // What is at another place is left alone.
+        snapshot.threads = vec![plain.clone(), Thread { tid: 8, ..plain.clone() }];
+        let untouched = snapshot.threads.clone();
+        additions.apply(&mut snapshot);
+        assert_eq!(snapshot.threads, untouched);
+        assert!(!is_needed(&Snapshot { threads: untouched, ..Snapshot::default() }));
+    }
 }

@@ -578,7 +578,6 @@ mod tests {
             "Cannot specify both --markdown and --format options together"
         );
         assert_eq!(options(&["--format", "JSON"]).list_format, ListFormat::Json);
-        assert!(refusal(&["events"]).contains("-e <FILE>"));
         assert!(
             refusal(&["events", "-e", "x", "--json", "--format", "y"]).contains("cannot be used")
         );

@@ -1,8 +1,9 @@
 //! `cargo xtask`: every developer command of the project. CI calls nothing else.
 //!
-//! * [`run`]: the two-minute tour, [`mod@test`]: everything that must hold, with each step alone.
+//! * [`run`]: watches this machine, or replays the demo; [`mod@test`]: everything that must hold, with each step alone.
 //! * [`packages`]: the Debian packages that commands need, installed on demand.
 //! * [`measure`]: hands over to the crate `measure`, which holds the binary against Falco.
+//! * [`vm`]: the probe and the live tests on Debian's kernels, under QEMU.
 //! * [`fresh_root`]: shows that a machine with nothing but rustup's Rust is enough.
 //!
 //! This crate has no dependencies: it has to work before anything else does.
@@ -63,7 +64,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "conformance",
-        args: "[alerts|events|fields|filters|rules|all] [CAPTURE] [--verbose]",
+        args: "[alerts|events|fields|filters|rules|probe|all] [CAPTURE] [--verbose]",
         about: "the same answers as Falco on recorded captures and vectors",
         run: measure::conformance,
     },

@@ -14,7 +14,7 @@ use crate::{Result, process, run};
 /// Programs of this machine that tests and people use; what is missing here is missing there.
 const TOOLS: &str = "\
     sh bash dash env true false echo printf test [ base64 cat cp mv ln rm ls mkdir rmdir \
-    touch chmod chown chgrp dd head tail sleep sort uniq tee tr wc uname id whoami date stat \
+    cut touch chmod chown chgrp dd head tail sleep sort uniq tee tr wc uname id whoami date stat \
     mktemp mknod mkfifo readlink realpath seq timeout truncate nohup nice grep sed awk find \
     xargs ps kill shred sync mount umount unshare nsenter setsid setpriv su runuser setcap \
     getcap capsh chroot ip ss tar gzip perl dmesg";

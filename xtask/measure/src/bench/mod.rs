@@ -7,7 +7,7 @@
 
 mod callgrind;
 mod live;
-mod process;
+pub mod process;
 mod replay;
 mod rules;
 
@@ -33,10 +33,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// A folder that goes away with this value.
-struct Scratch(PathBuf);
+pub struct Scratch(pub PathBuf);
 
 impl Scratch {
-    fn new(path: PathBuf) -> Result<Self> {
+    pub fn new(path: PathBuf) -> Result<Self> {
         fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Scratch(path))
     }

@@ -1,8 +1,9 @@
-//! The same answers as Falco gave: on captures ([`alerts`], [`events`]) and on the vectors that its
-//! unit tests left ([`vectors`]).
+//! The same answers as Falco gave: on captures ([`alerts`], [`events`]), on the vectors that its unit
+//! tests left ([`vectors`]), and of its probe on this kernel ([`probe`]).
 
 mod alerts;
 mod events;
+mod probe;
 mod vectors;
 
 use anyhow::{Result, bail};
@@ -23,7 +24,7 @@ impl Options {
     }
 }
 
-/// Runs `[alerts|events|fields|filters|rules|all] [CAPTURE] [--verbose]`.
+/// Runs `[alerts|events|fields|filters|rules|probe|all] [CAPTURE] [--verbose]`.
 ///
 /// # Errors
 /// If an answer is not Falco's.
@@ -37,14 +38,16 @@ pub fn run(args: &[String]) -> Result<()> {
     let verdicts = match what {
         "alerts" => vec![alerts::compare(&shared, &options)?],
         "events" => vec![events::compare(&shared, &options)?],
+        "probe" => probe::compare(&shared, &options)?.into_iter().collect(),
         "fields" | "filters" | "rules" => vectors::compare(&[what], &options)?,
         "all" => {
             let mut verdicts = vec![alerts::compare(&shared, &options)?];
             verdicts.push(events::compare(&shared, &options)?);
             verdicts.extend(vectors::compare(&["fields", "filters", "rules"], &options)?);
+            verdicts.extend(probe::compare(&shared, &options)?);
             verdicts
         }
-        other => bail!("no `{other}`: alerts, events, fields, filters, rules or all"),
+        other => bail!("no `{other}`: alerts, events, fields, filters, rules, probe or all"),
     };
     println!();
     for Verdict { name, tally } in &verdicts {

@@ -95,7 +95,9 @@ pub(crate) fn tracepoints() -> impl Iterator<Item = &'static str> {
 pub(crate) fn functions(wanted: &[u16]) -> Vec<String> {
     let calls = calls(&wanted.iter().copied().collect());
     let native = calls.iter().flat_map(|call| native_functions(call.name));
-    let compat = calls.iter().flat_map(|call| compat_functions(call.name));
+    let shared = compat_numbers();
+    let compat = calls.iter().filter(|call| shared.contains(&call.number));
+    let compat = compat.flat_map(|call| compat_functions(call.name));
     native.chain(compat).collect()
 }
 
@@ -183,13 +185,21 @@ impl Plan {
         has_program: &impl Fn(&str) -> bool,
         has_function: &impl Fn(&str) -> bool,
     ) {
+        let shared = compat_numbers();
         for call in calls {
+            // Nothing can hang at the end of a function that has none, and nothing is missed there.
+            if NEVER_RETURN.contains(&call.name) {
+                continue;
+            }
             let Some(function) = native_functions(call.name).into_iter().find(|f| has_function(f))
             else {
                 self.missing.insert(call.id);
                 continue;
             };
-            let compat = compat_functions(call.name);
+            let compat = match shared.contains(&call.number) {
+                true => compat_functions(call.name),
+                false => Vec::new(),
+            };
             let compat = compat.into_iter().filter(|function| has_function(function));
             let exit = format!("{}_exit", call.name);
             let exit = if has_program(&exit) { exit } else { GENERIC.to_owned() };
@@ -253,6 +263,20 @@ fn calls(wanted: &BTreeSet<u16>) -> Vec<Call> {
     });
     all.filter(|call| wanted.contains(&call.id)).collect()
 }
+
+/// The calls, by 64-bit number, that 32-bit programs can make, too. A kernel has functions for more,
+/// which nobody calls.
+fn compat_numbers() -> BTreeSet<u32> {
+    let numbers = (0..SYSCALLS as u16).filter_map(x86_64_number_of_compat).map(u32::from);
+    let sockets = SOCKET_CALLS.iter().filter_map(|name| {
+        let number = |number| Syscall::by_x86_64_number(number).is_some_and(|c| c.name == *name);
+        (0..SYSCALLS as u16).find(|&n| number(n)).map(u32::from)
+    });
+    numbers.chain(sockets).collect()
+}
+
+/// The calls that end the thread that makes them: no exit of theirs is ever seen, however one looks.
+const NEVER_RETURN: [&str; 2] = ["exit", "exit_group"];
 
 /// The calls that `socketcall(2)` makes.
 const SOCKET_CALLS: [&str; 18] = [

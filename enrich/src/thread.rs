@@ -87,6 +87,8 @@ pub struct Thread {
     pub(crate) enter_matches: bool,
     /// Bytes of the latest enter event that an exit event needs; empty is none.
     pub(crate) enter: Vec<u8>,
+    /// Its exit has come: it goes with the thread's next event.
+    pub(crate) enter_is_done: bool,
     pub(crate) links: Links,
     /// What it and its record count for ([`Thread::bytes`]), apart from its fds.
     pub(crate) charge: Charge,
@@ -137,6 +139,7 @@ impl Thread {
             reaper_tid: -1,
             enter_code: None,
             enter_matches: false,
+            enter_is_done: false,
             enter: Vec::new(),
             links: Links::default(),
             charge: Charge::default(),

@@ -324,6 +324,35 @@ fn the_whole_run_is_recorded_and_replays_with_the_same_numbers() {
     desk.replay(&desk.capture, &["-w", "-"]).exits(1).says("alerts go to stdout already");
 }
 
+/// Where a program changed the address of a call while the kernel read it, rules see the one that the
+/// kernel used, by the enter event; a recording that begins with the exit shows the same.
+#[test]
+fn a_recording_knows_how_its_first_call_began() {
+    let rules = "- rule: Connection\n  desc: d\n  priority: INFO\n  capture: true\n  \
+                 condition: evt.type = connect\n  output: \"%fd.name by %proc.name\"\n";
+    let desk = Desk::new(rules, &[]);
+    let mut writer = CaptureWriter::create(&desk.capture, Compression::None).unwrap();
+    writer.snapshot(&scenario::snapshot()).unwrap();
+    let mut event = EventBuilder::new();
+    let end = |last: u8| [10, 0, 0, last, 80, 0];
+    let addr = |last| [&[2_u8][..], &end(last)].concat();
+    let tuple = |last| [&[2_u8][..], &end(1), &end(last)].concat();
+    event.start(START, scenario::PID, EventCode::SOCKET_SOCKET_X);
+    event.i64(3).u32(2).u32(1).u32(0);
+    writer.event(&event.finish(0, 0).unwrap()).unwrap();
+    event.start(START + 1, scenario::PID, EventCode::SOCKET_CONNECT_E).i64(3).bytes(&addr(66));
+    writer.event(&event.finish(0, 0).unwrap()).unwrap();
+    event.start(START + 2, scenario::PID, EventCode::SOCKET_CONNECT_X);
+    event.i64(0).bytes(&tuple(7)).i64(3).bytes(&addr(7));
+    writer.event(&event.finish(0, 0).unwrap()).unwrap();
+    writer.finish().unwrap();
+    let original = alerts(&desk.record(&[]).exits(0));
+    assert_eq!(original.len(), 1);
+    assert_eq!(original[0]["output_fields"]["fd.name"], "10.0.0.1:80->10.0.0.66:80");
+    let files = desk.recordings();
+    assert_eq!(alerts(&desk.replay(&files[0], &[]).exits(0)), original);
+}
+
 /// The official rules on a recording that the first alert begins give the alerts that they give on
 /// the capture from there on, but for event numbers.
 #[test]

@@ -78,6 +78,9 @@ impl<'s, 'e> Parser<'s, 'e> {
         let named = if plan.fd_at < 0 { None } else { self.event.i64(plan.fd_at as usize) };
         let Some(slot) = self.thread else { return };
         let Some(thread) = self.state.threads.get_mut(slot) else { return };
+        if thread.enter_is_done {
+            forget_enter(thread);
+        }
         if plan.finds == Finds::OrPlaceholder {
             thread.flags |= flags::ACTIVE;
         }
@@ -158,9 +161,7 @@ impl<'s, 'e> Parser<'s, 'e> {
         if let Some(thread) = thread.and_then(|slot| state.threads.get_mut(slot)) {
             fd_num = Some(thread.lastevent_fd);
             if plan.finds != Finds::Nothing {
-                if !plan.enter && !thread.enter.is_empty() {
-                    forget_enter(thread);
-                }
+                thread.enter_is_done |= !plan.enter && !thread.enter.is_empty();
                 if !plan.is_switch {
                     thread.lastevent_ts = event.ts();
                 }
@@ -272,6 +273,7 @@ impl<'s, 'e> Parser<'s, 'e> {
             return;
         }
         thread.enter.clear();
+        thread.enter_is_done = false;
         if thread.enter.capacity() < bytes.len() {
             if !meter.has_room(bytes.len()) {
                 stats.n_store_evts_drops += 1;
@@ -311,6 +313,7 @@ fn is_exit_of(exit: EventCode, enter: EventCode) -> bool {
 
 /// Empties the kept enter event; its room stays unless it was uncommonly large.
 fn forget_enter(thread: &mut Thread) {
+    thread.enter_is_done = false;
     if thread.enter.capacity() > 512 {
         thread.enter = Vec::new();
         thread.enter_charge = Charge::default();

@@ -2,7 +2,7 @@
 
 use falco_event::RawEvent;
 
-use super::{State, StateStats};
+use super::{Current, State, StateStats};
 use crate::fd::{Fd, FdTable};
 use crate::thread::{Thread, flags};
 
@@ -64,9 +64,11 @@ impl State {
         self.threads.get(self.threads.find(tid)?)
     }
 
-    /// The enter events that are kept because their exits are still to come, in the order of time.
-    pub fn pending_enters(&self) -> Vec<RawEvent<'_>> {
-        let kept = self.threads.iter().map(|thread| &thread.enter).filter(|kept| !kept.is_empty());
+    /// The enter events that are kept because their exits are still to come, or are the latest
+    /// event, in the order of time.
+    pub fn pending_enters(&self, latest: &Current) -> Vec<RawEvent<'_>> {
+        let is_needed = |thread: &&Thread| !thread.enter_is_done || thread.tid == latest.tid;
+        let kept = self.threads.iter().filter(is_needed).map(|thread| &thread.enter);
         let mut enters: Vec<_> =
             kept.filter_map(|bytes| RawEvent::parse(bytes, 0, 0).ok()).collect();
         enters.sort_by_key(|enter| (enter.ts(), enter.tid()));

@@ -2,11 +2,11 @@
 //! as Falco tells it.
 //!
 //! * The containers, and the users and groups inside of them.
-//! * Enter events whose exits are still to come.
+//! * Enter events whose exits are still to come, or begin the recording.
 //!
 //! All are marked as for the tables only, so no rule is shown them.
 
-use falco_enrich::state::State;
+use falco_enrich::state::{Current, State};
 use falco_event::raw::DUMP_STATE_ONLY;
 use falco_event::{EventBuilder, EventCode, EventError, RawEvent};
 use falco_source::is_initial_state;
@@ -17,7 +17,12 @@ const NOBODY: i64 = -1;
 const NO_PLUGIN: u32 = 0;
 
 /// Calls `store` with the events that go before `first`, and the flags to store them with.
-pub fn events(state: &State, first: &RawEvent<'_>, mut store: impl FnMut(&RawEvent<'_>, u32)) {
+pub fn events(
+    state: &State,
+    first: &RawEvent<'_>,
+    current: &Current,
+    mut store: impl FnMut(&RawEvent<'_>, u32),
+) {
     let mut builder = EventBuilder::new();
     // One that cannot be encoded (a name of 64 KiB) is missing, as it would be on the wire.
     let mut told = |event: Result<RawEvent<'_>, EventError>| {
@@ -45,7 +50,7 @@ pub fn events(state: &State, first: &RawEvent<'_>, mut store: impl FnMut(&RawEve
         builder.start(ts, NOBODY, EventCode::GROUP_ADDED_E).u32(group.gid);
         told(builder.text(&group.name).text(id).finish(0, 0));
     }
-    for enter in state.pending_enters() {
+    for enter in state.pending_enters(current) {
         store(&enter, DUMP_STATE_ONLY);
     }
     // Where the first event is itself of a kind that fills tables, something ordinary must stand

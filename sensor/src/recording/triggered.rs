@@ -144,7 +144,9 @@ impl TriggeredRecorder {
         );
         match started {
             Ok(mut recording) => {
-                preamble::events(state, event, |event, flags| recording.event(event, flags));
+                preamble::events(state, event, current, |event, flags| {
+                    recording.event(event, flags)
+                });
                 self.flushed = event.ts();
                 self.current = Some(recording);
             }

@@ -61,7 +61,6 @@ pub fn run(options: &RecordOptions) -> Result<()> {
         progress: ProgressLine::new(),
         first_ts: None,
         started: now_ns(),
-        flushed: now_ns(),
         events: 0,
         matched: 0,
         silent: false,
@@ -126,9 +125,8 @@ struct Recorder<'a> {
     tables: Option<Tables<'a>>,
     progress: ProgressLine,
     first_ts: Option<u64>,
-    /// When it began and when the file was last brought up to date, nanoseconds since the epoch.
+    /// When it began, nanoseconds since the epoch.
     started: u64,
-    flushed: u64,
     events: u64,
     /// Events that the filter lets through.
     matched: u64,
@@ -233,11 +231,8 @@ impl Walker for Recorder<'_> {
         if self.is_long_enough(self.first_ts.unwrap_or(self.started), now) {
             return Ok(ControlFlow::Break(()));
         }
-        if now.saturating_sub(self.flushed) >= SECOND_NS
-            && let Some(recording) = &mut self.recording
-        {
-            recording.flush();
-            self.flushed = now;
+        if let Some(recording) = &mut self.recording {
+            recording.tick(now);
         }
         Ok(ControlFlow::Continue(()))
     }

@@ -25,6 +25,9 @@ const BUFFERS: usize = 64;
 /// All buffers together hold at most this part of what a file may become: they may be full of what
 /// cannot be compressed, and are written when the limit is noticed.
 const PART_OF_LIMIT: u64 = 4;
+/// How often what there is is brought to the file, in nanoseconds: a capture that is being recorded
+/// can be read up to here, and whoever waits for its beginning sees it.
+const FLUSH_NS: u64 = 1_000_000_000;
 /// How many times smaller events become by compression, to estimate what is not written yet.
 const USUAL_RATIO: u64 = 7;
 
@@ -116,6 +119,8 @@ pub struct Recording {
     written: u64,
     /// Bytes of events that are passed on, but not part of `written`.
     under_way: u64,
+    /// When the file is next brought up to date, nanoseconds since the epoch.
+    flush_due: u64,
     /// The thread has ended early; what is wrong comes out at the end.
     broken: bool,
 }
@@ -186,6 +191,7 @@ impl Recording {
             refused: 0,
             written: 0,
             under_way: 0,
+            flush_due: 0,
             broken: false,
         };
         recording.give(Work::Section(Box::new(snapshot)));
@@ -203,6 +209,17 @@ impl Recording {
             Ok(()) => self.events += 1,
             Err(_) => self.refused += 1,
         }
+        self.tick(event.ts());
+    }
+
+    /// Brings everything so far into the file if it is time to, unless the thread is behind anyway.
+    /// Events tell the time, too; who has none calls it with `now`, nanoseconds since the epoch.
+    #[inline]
+    pub fn tick(&mut self, now: u64) {
+        if now >= self.flush_due {
+            self.flush();
+            self.flush_due = now.saturating_add(FLUSH_NS);
+        }
     }
 
     /// Begins a further section: the tables start anew.
@@ -211,8 +228,8 @@ impl Recording {
         self.give(Work::Section(Box::new(snapshot)));
     }
 
-    /// Brings everything so far into the file, unless the thread is behind anyway.
-    pub fn flush(&mut self) {
+    #[cold]
+    fn flush(&mut self) {
         if !self.buffer.is_empty() && self.pass_on() {
             self.give(Work::Flush);
         }
@@ -348,7 +365,10 @@ fn write(
     let mut writer = CaptureWriter::new(output, compression);
     for work in todo {
         match work {
-            Work::Section(snapshot) => writer.snapshot(&snapshot)?,
+            Work::Section(snapshot) => {
+                writer.snapshot(&snapshot)?;
+                writer.flush()?;
+            }
             Work::Events(mut buffer) => {
                 writer.blocks(&buffer)?;
                 let brought = buffer.len() as u64;
@@ -361,4 +381,44 @@ fn write(
         }
     }
     Ok(writer.finish()?.bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use falco_event::{EventBuilder, EventCode};
+
+    use super::*;
+
+    /// Waits until `path` is larger than `size`; its size.
+    fn grown(path: &Path, size: u64) -> u64 {
+        let begin = Instant::now();
+        loop {
+            let now = fs::metadata(path).map_or(0, |found| found.len());
+            if now > size {
+                return now;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(30), "still {now} bytes");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_recording_reaches_its_file_even_if_there_is_no_pause() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("a.scap");
+        let new = Destination::New(path.clone());
+        let snapshot = Snapshot::default();
+        let started = Recording::start(new, Compression::Gzip, snapshot, WhenFull::Lose, None);
+        let mut recording = started.unwrap();
+        let beginning = grown(&path, 0);
+        let mut builder = EventBuilder::new();
+        for n in 0..=2 {
+            builder.start(n * FLUSH_NS / 2, 1, EventCode::SYSCALL_CLOSE_X).i64(0).i64(3);
+            recording.event(&builder.finish(0, 0).unwrap(), 0);
+        }
+        grown(&path, beginning);
+        assert_eq!(recording.finish().join().unwrap().events, 3);
+    }
 }

@@ -27,8 +27,6 @@ const MS_NS: u64 = 1_000_000;
 const MIB: u64 = 1 << 20;
 /// An idle source may still be handed an event of so many nanoseconds ago.
 const LATE_NS: u64 = 100 * MS_NS;
-/// How often a recording that goes on is brought to its file while nothing happens.
-const FLUSH_NS: u64 = 1_000 * MS_NS;
 
 /// `capture` of the configuration, with what rules say of it.
 #[derive(Clone, Debug)]
@@ -93,7 +91,6 @@ pub struct TriggeredRecorder {
     /// there is a recording, and whether or not their rules begin any.
     deadline: u64,
     current: Option<Recording>,
-    flushed: u64,
     ended: Vec<Ended>,
     failures: u64,
 }
@@ -115,7 +112,6 @@ impl TriggeredRecorder {
             number: 0,
             deadline: 0,
             current: None,
-            flushed: 0,
             ended: Vec::new(),
             failures: 0,
         }
@@ -147,7 +143,6 @@ impl TriggeredRecorder {
                 preamble::events(state, event, current, |event, flags| {
                     recording.event(event, flags)
                 });
-                self.flushed = event.ts();
                 self.current = Some(recording);
             }
             Err(error) => self.failed(&error),
@@ -256,9 +251,8 @@ impl Observer for TriggeredRecorder {
         if let Some(recording) = &mut self.current {
             if now >= self.deadline.saturating_add(LATE_NS) {
                 self.end(false)?;
-            } else if now >= self.flushed.saturating_add(FLUSH_NS) {
-                recording.flush();
-                self.flushed = now;
+            } else {
+                recording.tick(now);
             }
         }
         self.reap(false)

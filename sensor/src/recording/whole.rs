@@ -11,9 +11,6 @@ use super::file::{Destination, Recording, Summary, WhenFull};
 use crate::log::Log;
 use crate::observer::Observer;
 
-/// How often what there is is brought to the file while nothing happens, in nanoseconds.
-const FLUSH_NS: u64 = 1_000_000_000;
-
 /// Records all there is.
 pub struct WholeRecorder {
     /// Taken when the recording begins.
@@ -21,7 +18,6 @@ pub struct WholeRecorder {
     when_full: WhenFull,
     log: Log,
     recording: Option<Recording>,
-    flushed: u64,
     /// Why the file is not whole.
     failure: Option<anyhow::Error>,
 }
@@ -30,7 +26,7 @@ impl WholeRecorder {
     /// To `destination`.
     pub fn new(destination: Destination, when_full: WhenFull, log: Log) -> Self {
         let destination = Some(destination);
-        WholeRecorder { destination, when_full, log, recording: None, flushed: 0, failure: None }
+        WholeRecorder { destination, when_full, log, recording: None, failure: None }
     }
 }
 
@@ -94,11 +90,8 @@ impl Observer for WholeRecorder {
     }
 
     fn idle(&mut self, now: u64) -> Result<()> {
-        if let Some(recording) = &mut self.recording
-            && now >= self.flushed.saturating_add(FLUSH_NS)
-        {
-            recording.flush();
-            self.flushed = now;
+        if let Some(recording) = &mut self.recording {
+            recording.tick(now);
         }
         Ok(())
     }

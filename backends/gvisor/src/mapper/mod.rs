@@ -1,0 +1,1 @@
+//! [`Mapper`]: the messages of one sandbox become events.

@@ -1,0 +1,1 @@
+//! Which points of a trace session the rules need, as the JSON that runsc reads.

@@ -1,0 +1,1 @@
+//! The parts of messages, generated from the `.proto` files beside this module.

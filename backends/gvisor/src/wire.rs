@@ -1,0 +1,1 @@
+//! Handshake and framing of the `remote` sink.

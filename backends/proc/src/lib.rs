@@ -47,6 +47,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use falco_source::Snapshot;
+use falco_source::ids::is_of_host;
 use falco_source::lookup::{Found, ThreadLookup};
 use falco_source::snapshot::{Fd, FdKind};
 use thiserror::Error;
@@ -277,7 +278,7 @@ fn name_sockets(process: &mut Process, sockets: &Sockets, counters: &mut Counter
 
 impl ThreadLookup for Proc {
     fn thread(&mut self, tid: i64) -> Option<Found> {
-        let id = u64::try_from(tid).ok().filter(|id| *id > 0)?;
+        let id = u64::try_from(tid).ok().filter(|id| *id > 0 && is_of_host(tid))?;
         let inits = std::mem::take(&mut self.inits);
         let found = self.look_up(|host, reader, boot_ts, deadline| {
             let mut process = reader.read(host, boot_ts, id, Threads::One)?;
@@ -300,6 +301,9 @@ impl ThreadLookup for Proc {
     /// Counts who has ended and was not reaped as alive. Where procfs hides processes of others
     /// (`hidepid`), this process needs `CAP_SYS_PTRACE`, or they seem to have ended.
     fn is_alive(&mut self, pid: i64, tid: i64) -> bool {
+        if !is_of_host(pid) {
+            return false;
+        }
         let (Ok(pid), Ok(tid)) = (u64::try_from(pid), u64::try_from(tid)) else { return false };
         let Some(host) = self.host() else { return true };
         let name = Name::of(pid).text("/task/").number(tid);
@@ -307,6 +311,9 @@ impl ThreadLookup for Proc {
     }
 
     fn fd(&mut self, pid: i64, num: i64) -> Option<Fd> {
+        if !is_of_host(pid) {
+            return None;
+        }
         let (pid, num) = (u64::try_from(pid).ok()?, u64::try_from(num).ok()?);
         self.look_up(|host, reader, _, deadline| {
             let mut process = reader.read_fd(host, pid, num)?;

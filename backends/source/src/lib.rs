@@ -5,11 +5,13 @@
 //!
 //! * [`accounts`]: users and groups as the files below a root tell them.
 //! * [`snapshot`]: threads, fds, users, groups, interfaces and the machine at start.
+//! * [`ids`]: thread ids where several kernels are watched.
 //! * [`lookup`]: asking about threads that no table knows.
 //! * [`stats`]: counters of events and losses by cause.
 //! * [`mapped`]: a read-only file mapping (the one `unsafe` of this crate).
 
 pub mod accounts;
+pub mod ids;
 pub mod lookup;
 pub mod mapped;
 pub mod snapshot;

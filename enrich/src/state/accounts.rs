@@ -89,7 +89,8 @@ impl State {
     fn meet_container(&mut self, slot: Slot, wait: Duration) {
         let Some(thread) = self.threads.get(slot) else { return };
         let (id, pid) = (&thread.record.container_id, thread.pid);
-        if id.is_empty() || pid <= 0 {
+        // The accounts of a sandbox's containers come as events.
+        if id.is_empty() || pid <= 0 || !falco_source::ids::is_of_host(pid) {
             return;
         }
         let Some(watch) = &mut self.accounts else { return };

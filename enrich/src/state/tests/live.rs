@@ -473,3 +473,24 @@ fn users_of_containers_are_read_when_they_first_run_a_program() {
     wait(&mut w, id, None);
     assert_eq!(name(&w, "").as_deref(), Some("host"));
 }
+
+#[test]
+fn users_of_sandboxes_are_those_that_events_tell() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut w, _host) = world();
+    w.state.watch_accounts(root.path()).unwrap();
+    let id = "7951fb549ab9";
+    w.event(0, E::USER_ADDED_E, |b| {
+        b.u32(5).u32(5).text("inside").text("/").text("sh").text(id);
+    });
+    let cgroups = format!("gvisor_container_id=/{id}{}\0", "e".repeat(52));
+    let tid = falco_source::ids::in_sandbox(7, 1);
+    w.exec(Exec { tid, ptid: 1, cgroups: &cgroups, ..Exec::default() });
+    assert_eq!(*w.thread(tid).record.container_id, *id.as_bytes());
+    for _ in 0..20 {
+        w.ts += SECOND;
+        w.state.refresh_accounts(w.ts);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(*w.state.users().user(id.as_bytes(), 5).unwrap().name, *b"inside");
+}

@@ -28,7 +28,10 @@ mod tests {
     #[test]
     fn sandboxes_are_told_from_the_host() {
         let thread = in_sandbox(0x7fff_ffff, 42);
-        assert_eq!((is_of_host(thread), sandbox_of(thread), thread as u32), (false, 0x7fff_ffff, 42));
+        assert_eq!(
+            (is_of_host(thread), sandbox_of(thread), thread as u32),
+            (false, 0x7fff_ffff, 42)
+        );
         assert!(is_of_host(42) && !is_of_host(-1));
         assert_eq!((sandbox_of(42), sandbox_of(-1)), (0, 0));
     }

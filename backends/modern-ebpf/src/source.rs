@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use falco_event::RawEvent;
 use falco_proc::Proc;
-use falco_source::{Capabilities, Next, Snapshot, Source, SourceError, Stats};
+use falco_source::{Capabilities, Next, Snapshot, Source, SourceError, Stats, ThreadLookup};
 
 use crate::clock::{Clock, boot_ns};
 use crate::coverage::Coverage;
@@ -50,6 +50,10 @@ pub struct ModernEbpf {
     pace: Pace,
     settings: Settings,
     phase: Phase,
+    /// Events later than this are told by another source (nanoseconds since the epoch).
+    until: u64,
+    /// The longest pause that is allowed.
+    patience: Duration,
     coverage: Coverage,
     host_root: PathBuf,
     cpus: u32,
@@ -78,6 +82,8 @@ impl ModernEbpf {
             pace: Pace::new(smallest),
             settings,
             phase: Phase::Loaded,
+            until: u64::MAX,
+            patience: Duration::MAX,
             coverage,
             host_root: options.host_root,
             cpus,
@@ -102,12 +108,17 @@ impl ModernEbpf {
                 self.phase = Phase::Stopped(end);
                 LAST_EVENTS
             }
+            Phase::Loaded | Phase::Running if self.patience.is_zero() => return false,
             Phase::Loaded | Phase::Running => self.pace.pause(),
         };
-        thread::sleep(pause);
-        let fullest = self.rings.queues().iter().map(|ring| (ring.fill(), ring.size()));
-        let (fill, size) = fullest.max_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1))).unwrap_or((0, 1));
-        self.pace.woke(fill, size);
+        thread::sleep(pause.min(self.patience));
+        // A pause that was cut short teaches nothing.
+        if pause <= self.patience {
+            let fullest = self.rings.queues().iter().map(|ring| (ring.fill(), ring.size()));
+            let fullest = fullest.max_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1)));
+            let (fill, size) = fullest.unwrap_or((0, 1));
+            self.pace.woke(fill, size);
+        }
         self.look();
         self.advance()
     }
@@ -118,6 +129,12 @@ impl ModernEbpf {
             Phase::Stopping(end) | Phase::Stopped(end) => end + SETTLED_NS,
             Phase::Loaded | Phase::Running => clock.now(),
         })
+    }
+
+    /// Whether another source tells what comes now, and all that happened before was told.
+    fn is_relieved(&self) -> bool {
+        let late = LAST_EVENTS.as_nanos() as u64;
+        self.until != u64::MAX && self.clock.now() > self.until.saturating_add(late)
     }
 
     /// Does what is due now and then.
@@ -194,11 +211,13 @@ impl Source for ModernEbpf {
         if !self.advance() && !self.wait() {
             return Ok(match self.phase {
                 Phase::Stopped(_) => Next::End,
+                Phase::Running if self.is_relieved() => Next::End,
                 Phase::Loaded | Phase::Running | Phase::Stopping(_) => Next::Idle,
             });
         }
         let Some(ring) = self.rings.current() else { return Ok(Next::Idle) };
         match RawEvent::parse(ring.record(), ring.cpu(), 0) {
+            Ok(event) if event.ts() > self.until => Ok(Next::End),
             Ok(event) => {
                 self.events += 1;
                 Ok(Next::Event(event))
@@ -208,6 +227,20 @@ impl Source for ModernEbpf {
                 Ok(Next::Idle)
             }
         }
+    }
+
+    fn set_patience(&mut self, longest: Duration) {
+        self.patience = longest;
+    }
+
+    /// Both see everything, so the time of an event says whose it is.
+    fn hand_over(&mut self, since: u64) {
+        self.until = since;
+    }
+
+    /// `/proc`.
+    fn lookup(&self) -> Option<Box<dyn ThreadLookup>> {
+        Some(Box::new(Proc::new(&self.host_root)))
     }
 
     /// Programs are detached at once; those that hang on single system calls some seconds later, since

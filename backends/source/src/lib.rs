@@ -8,19 +8,24 @@
 //! * [`ids`]: thread ids where several kernels are watched.
 //! * [`lookup`]: asking about threads that no table knows.
 //! * [`stats`]: counters of events and losses by cause.
+//! * [`several`]: several sources as one.
 //! * [`mapped`]: a read-only file mapping (the one `unsafe` of this crate).
 
 pub mod accounts;
 pub mod ids;
 pub mod lookup;
 pub mod mapped;
+pub mod several;
 pub mod snapshot;
 pub mod stats;
+
+use std::time::Duration;
 
 use falco_event::{EventCode, RawEvent};
 use thiserror::Error;
 
 pub use lookup::ThreadLookup;
+pub use several::Several;
 pub use snapshot::Snapshot;
 pub use stats::{Drops, Stats};
 
@@ -159,12 +164,38 @@ pub trait Source {
     /// only [`Next::End`].
     fn next(&mut self) -> Result<Next<'_>, SourceError>;
 
+    /// The longest time that [`next`](Self::next) may wait for an event before it says
+    /// [`Next::Idle`]. Sources have a limit of their own, which holds if it is shorter. Set before
+    /// any call of `next`, so it must cost nothing.
+    fn set_patience(&mut self, longest: Duration) {
+        let _ = longest;
+    }
+
     /// Stops watching: [`next`](Self::next) then gives what happened before, and ends. Sources that
     /// end by themselves may ignore it.
     fn stop_capture(&mut self) {}
 
+    /// Another source of the same kind goes on from here: it was watching for certain at `since`, in
+    /// nanoseconds since the epoch, and tells rules what happened after that. This one still tells
+    /// what happened until then, and what it has taken in that no other source can see, and ends.
+    fn hand_over(&mut self, since: u64) {
+        let _ = since;
+        self.stop_capture();
+    }
+
+    /// Somebody who can be asked about the threads that events of this source name; none for
+    /// captures.
+    fn lookup(&self) -> Option<Box<dyn ThreadLookup>> {
+        None
+    }
+
     /// Counters since the start.
     fn stats(&self) -> Stats;
+
+    /// The counters of each of the sources that this one is made of, by their names.
+    fn stats_by_source(&self) -> Vec<(&'static str, Stats)> {
+        vec![(self.capabilities().name, self.stats())]
+    }
 
     /// How far the source is, if it is finite and its size is known.
     fn progress(&self) -> Option<Progress> {

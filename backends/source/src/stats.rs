@@ -35,6 +35,49 @@ impl Stats {
     pub fn dropped(&self) -> u64 {
         self.dropped_ring + self.dropped_scratch + self.dropped_too_large + self.dropped_page_faults
     }
+
+    /// These counters with those of another source.
+    #[must_use]
+    pub fn plus(&self, other: &Stats) -> Stats {
+        self.each(other, u64::saturating_add)
+    }
+
+    /// What was counted since these counters of the same source were `before`.
+    #[must_use]
+    pub fn since(&self, before: &Stats) -> Stats {
+        self.each(before, u64::saturating_sub)
+    }
+
+    /// Every counter of both, combined.
+    fn each(&self, other: &Stats, combine: impl Fn(u64, u64) -> u64) -> Stats {
+        let (classes, others) = (&self.dropped_by_class, &other.dropped_by_class);
+        Stats {
+            events: combine(self.events, other.events),
+            skipped_unknown: combine(self.skipped_unknown, other.skipped_unknown),
+            converted_away: combine(self.converted_away, other.converted_away),
+            enters_missing: combine(self.enters_missing, other.enters_missing),
+            enters_evicted: combine(self.enters_evicted, other.enters_evicted),
+            dropped_ring: combine(self.dropped_ring, other.dropped_ring),
+            dropped_by_class: Drops {
+                clone_fork_exit: combine(classes.clone_fork_exit, others.clone_fork_exit),
+                execve_exit: combine(classes.execve_exit, others.execve_exit),
+                connect_exit: combine(classes.connect_exit, others.connect_exit),
+                open_exit: combine(classes.open_exit, others.open_exit),
+                dir_file_exit: combine(classes.dir_file_exit, others.dir_file_exit),
+                other_interest_exit: combine(
+                    classes.other_interest_exit,
+                    others.other_interest_exit,
+                ),
+                close_exit: combine(classes.close_exit, others.close_exit),
+                proc_exit: combine(classes.proc_exit, others.proc_exit),
+            },
+            dropped_scratch: combine(self.dropped_scratch, other.dropped_scratch),
+            dropped_too_large: combine(self.dropped_too_large, other.dropped_too_large),
+            dropped_page_faults: combine(self.dropped_page_faults, other.dropped_page_faults),
+            seen: combine(self.seen, other.seen),
+            invalid: combine(self.invalid, other.invalid),
+        }
+    }
 }
 
 /// Lost events by the class of system call, as Falco's drop metrics have them

@@ -1,7 +1,8 @@
 //! `cargo xtask`: every developer command of the project. CI calls nothing else.
 //!
 //! * [`run`]: watches this machine, or replays the demo; [`mod@test`]: everything that must hold, with each step alone.
-//! * [`packages`]: the Debian packages that commands need, installed on demand.
+//! * [`packages`]: the Debian packages that commands need, installed on demand; [`debian`]: those that
+//!   are only unpacked; [`mod@runsc`]: the second of gVisor's builds, which is one of them.
 //! * [`measure`]: hands over to the crate `measure`, which holds the binary against Falco.
 //! * [`vm`]: the probe and the live tests on Debian's kernels, under QEMU.
 //! * [`fresh_root`]: shows that a machine with nothing but rustup's Rust is enough.
@@ -9,6 +10,7 @@
 //! This crate has no dependencies: it has to work before anything else does.
 #![allow(clippy::print_stdout)] // What it prints is what it is for.
 
+mod debian;
 mod deny;
 mod fresh_root;
 mod fuzz;
@@ -16,6 +18,7 @@ mod measure;
 mod packages;
 mod process;
 mod run;
+mod runsc;
 mod scratch;
 mod test;
 mod vm;

@@ -37,10 +37,11 @@ pub const STRIP: Need = Need {
 /// What cargo needs to build the workspace.
 pub const BUILD: [Need; 2] = [CLANG, STRIP];
 
-/// What live tests need beside root: containers, an image for them, file capabilities.
-const LIVE: [Need; 4] = [
+/// What live tests need beside root: containers, sandboxes, an image for them, file capabilities.
+const LIVE: [Need; 5] = [
     Need { program: "dockerd", packages: &["docker.io"], purpose: "to attack in containers" },
     Need { program: "ctr", packages: &["containerd"], purpose: "to attack in containers" },
+    Need { program: "runsc", packages: &["runsc"], purpose: "to watch gVisor's sandboxes" },
     Need { program: "busybox", packages: &["busybox-static"], purpose: "as a container's image" },
     Need { program: "setcap", packages: &["libcap2-bin"], purpose: "to watch without root" },
 ];

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::packages::{self, BUILD, CLANG, CXX, STRIP};
 use crate::process::{self, WORKSPACES};
-use crate::{Result, deny, fuzz, measure, vm};
+use crate::{Result, deny, fuzz, measure, runsc, vm};
 
 /// One of the things that must hold.
 struct Step {
@@ -84,6 +84,9 @@ pub fn unit(args: &[String]) -> Result {
     packages::ensure_live()?;
     let mut command = process::cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
     command.args(args).stdout(Stdio::piped());
+    if let Some(newer) = runsc::newer() {
+        command.env(runsc::NEWER, newer);
+    }
     let mut child = command.spawn().map_err(|e| process::refused(&command, &e))?;
     let mut sum = Sum::default();
     for line in BufReader::new(child.stdout.take().ok_or("no stdout")?).lines() {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::debian::{Apt, Suite};
 use crate::Result;
+use crate::debian::{Apt, Suite};
 
 /// A series of Debian's kernels for virtual machines ("cloud"): the newest of its suite is taken.
 pub struct Series {
@@ -48,7 +48,7 @@ impl Kernel {
         let folder = cache.join("kernels").join(series.name);
         if !folder.is_dir() {
             fetch(series, cache, &folder)
-                .map_err(|why| format!("kernel {name} cannot be downloaded: {why}"))?;
+                .map_err(|why| format!("kernel {name} cannot be downloaded, give a path: {why}"))?;
         }
         Self::of_packages(series.name, &folder).ok_or_else(|| {
             format!("no kernel in {}; remove that folder to have it again", folder.display())

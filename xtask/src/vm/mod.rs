@@ -1,12 +1,11 @@
 //! `cargo xtask vm KERNEL…`: boots kernels under QEMU and runs the live tests on each.
 //!
-//! * [`kernel`]: which kernels there are; [`debian`]: how they are fetched.
+//! * [`kernel`]: which kernels there are, fetched by [`debian`](crate::debian).
 //! * [`image`]: the guest's files; [`payload`]: what runs in it.
 //! * [`qemu`]: the virtual machine, and what it reports. Its first process is `vm-tests/init`.
 //!
 //! Everything that is fetched is kept in `target/vm`.
 
-mod debian;
 mod image;
 mod kernel;
 mod payload;

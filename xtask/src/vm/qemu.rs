@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::debian::{Apt, Suite};
 use super::kernel::Kernel;
+use crate::debian::{Apt, Suite};
 use crate::{Result, process};
 
 /// Boots whose guest never came to its first step are not the fault of what is tested.

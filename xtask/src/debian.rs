@@ -29,11 +29,7 @@ impl Apt {
     /// Opens apt for `suite` below `folder`; its package lists are fetched anew.
     pub fn open(folder: &Path, suite: Suite) -> Result<Self> {
         if process::find("apt-get").is_none() || process::find("dpkg-deb").is_none() {
-            return Err(
-                "this needs apt-get and dpkg-deb; elsewhere than on Debian, give a path to \
-                        a kernel and have a qemu-system-x86_64 of version 10 on the PATH"
-                    .into(),
-            );
+            return Err("fetching Debian packages needs apt-get and dpkg-deb".into());
         }
         packages::ensure(&[DEBIAN_KEYS])?;
         let apt = Apt { folder: folder.join("apt").join(suite.name) };

@@ -4,6 +4,7 @@
 //!   [`flagsets`]: named flag values, [`types`]: the vocabulary of these tables.
 //! * [`raw`]: [`RawEvent`], a borrowed and validated view over one event's bytes.
 //! * [`encode`]: [`EventBuilder`], which makes such bytes.
+//! * [`linux`]: Linux's flags and numbers in the portable values of events.
 //! * [`net`]: socket addresses and tuples inside parameters.
 //! * [`predicate`]: what an event type does (creates an fd, changes state, …).
 //!
@@ -13,6 +14,7 @@
 
 pub mod encode;
 pub mod flagsets;
+pub mod linux;
 pub mod native;
 pub mod net;
 pub mod predicate;

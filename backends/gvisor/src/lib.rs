@@ -8,6 +8,7 @@
 //! * [`receiver`]: the socket that sandboxes send to, and everything that arrives there, unread.
 //! * [`wire`]: handshake and framing; [`message`]: one message decoded; [`proto`]: its parts.
 //! * [`mapper`]: messages of one sandbox to events; [`events`]: where they wait.
+//! * [`containers`]: what a container is, told as events.
 //! * [`attach`]: sessions begun, begun anew and ended beside the flow of events.
 //! * [`source`]: [`Gvisor`], which puts all of this together.
 //! * [`coverage`]: what gVisor tells of each system call, and what it does not.
@@ -17,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attach;
+pub mod containers;
 pub mod coverage;
 pub mod events;
 pub mod mapper;

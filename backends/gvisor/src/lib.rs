@@ -5,7 +5,8 @@
 //!
 //! * [`runsc`]: the sandboxes of this host, and what `runsc` can be told and asked about them.
 //! * [`points`]: which points of a trace session the rules need, as the JSON that runsc reads.
-//! * [`receiver`]: the socket that sandboxes send to, and everything that arrives there, unread.
+//! * [`receiver`]: the socket that sandboxes send to, and everything that arrives there, unread;
+//!   [`replay`]: recorded sessions, sent again.
 //! * [`wire`]: handshake and framing; [`message`]: one message decoded; [`proto`]: its parts.
 //! * [`mapper`]: messages of one sandbox to events; [`events`]: where they wait.
 //! * [`containers`]: what a container is, told as events.
@@ -26,6 +27,7 @@ pub mod message;
 pub mod points;
 pub mod proto;
 pub mod receiver;
+pub mod replay;
 pub mod runsc;
 pub mod source;
 pub mod wire;

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::actor::{Actor, succeed};
 use crate::attack::now;
 use crate::sensor::{Alert, Sensor};
-use crate::stage::{Actor, succeed};
 use crate::{Live, live};
 
 const PATIENCE: Duration = Duration::from_secs(20);

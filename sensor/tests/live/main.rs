@@ -14,12 +14,19 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[path = "../common/actor.rs"]
+mod actor;
+#[path = "../common/attack.rs"]
 mod attack;
 mod contained;
+#[path = "../common/containers.rs"]
 mod containers;
 mod ends;
 mod fields;
 mod host;
+#[path = "../common/image.rs"]
+mod image;
+#[path = "../common/sensor.rs"]
 mod sensor;
 mod stage;
 
@@ -30,11 +37,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, thread};
 
+use actor::{Actor, all_installed};
 use attack::{Attack, Deed, RuleSet, fields_judged};
 use containers::Containers;
 use falco_rules::yaml::{Documents, Node};
 use sensor::{Ended, Sensor};
-use stage::{Actor, is_installed};
 
 /// Official rules that nothing can provoke here, and why.
 const OFFICIAL_SPARED: &[(&str, &str)] = &[(
@@ -77,7 +84,7 @@ fn live(what: &str) -> Option<Live> {
     } else if !btf.exists() {
         format!("{} does not exist: this kernel has no BTF", btf.display())
     } else {
-        match Actor::compile() {
+        match stage::needs().and_then(|()| Actor::compile()) {
             Ok(actor) => {
                 let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
                 return Some(Live { actor, _alone: alone });
@@ -187,21 +194,20 @@ fn attacks_on_the_host_are_reported() {
 #[test]
 fn attacks_in_containers_are_reported() {
     let Some(Live { actor, _alone }) = live("attacks in containers") else { return };
-    let needed = ["dockerd", "docker", "ctr", "busybox", "nsenter", "tar"];
-    if let Some(missing) = needed.iter().find(|program| !is_installed(program)) {
-        return ignored("attacks in containers", &format!("{missing} is not installed"));
+    if let Err(why) = all_installed(containers::PROGRAMS) {
+        return ignored("attacks in containers", &why);
     }
     let (plain, strong) = (contained::plain_start(), contained::strong_start());
     let (by_containerd, attacks) = (contained::by_containerd(), contained::attacks());
     let mut all: Vec<&Attack> = attacks.iter().collect();
     all.extend([&plain, &strong, &by_containerd]);
     judge_when_calm(|| {
-        let mut containers = Containers::start(&actor, contained::ADDRESSES);
+        let mut containers = Containers::start(&actor, contained::ADDRESSES, "{}");
         let sensors = Sensors::watch(&all);
         let mut deeds = vec![
             containers.run(&plain, contained::PLAIN, contained::PLAIN_OPTIONS),
             containers.run(&strong, contained::STRONG, contained::STRONG_OPTIONS),
-            containers.run_by_containerd(&by_containerd),
+            containers.run_by_containerd(&by_containerd, &[]),
         ];
         deeds.extend(attacks.iter().map(|attack| containers.attack(attack)));
         sensors.judge(&deeds)

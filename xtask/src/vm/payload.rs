@@ -170,7 +170,7 @@ const CRATES: [(&str, &str, &[&str]); 3] = [
 const BELOW_SHELL: [&str; 4] = ["/bin/sh", "-c", "\"$@\"; exit $?", "sh"];
 
 /// What attacks in the tests of the sensor, in C: the guest has no compiler.
-const ACTOR: &str = "sensor/tests/live/actor.c";
+const ACTOR: &str = "sensor/tests/common/actor.c";
 
 /// What tests read, below the workspace's root; what is not here is not there.
 const DATA: [&str; 5] = [

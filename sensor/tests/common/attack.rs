@@ -1,5 +1,8 @@
 //! What an attack is, what it must raise, and whether it did.
 
+// Every test program is a crate of its own and uses only a part of this.
+#![allow(dead_code)]
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,9 +1,11 @@
 //! Real containers: a Docker daemon of our own in private namespaces, an image of our own, containers
 //! of Docker and of the containerd below it.
 
+// Every test program is a crate of its own and uses only a part of this.
+#![allow(dead_code)]
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -11,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::actor::{Actor, in_namespaces, succeed};
 use crate::attack::{Attack, Deed, Place, now};
-use crate::stage::{Actor, FAKES, in_namespaces, succeed};
+use crate::image;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const IMAGE: &str = "live:1";
@@ -22,11 +25,8 @@ pub const BY_CONTAINERD: &str = "containerd";
 const CONTAINERD_ID: &str = "c0ffee0123456789abcdef0123456789abcdef0123456789abcdef0123456789";
 /// Runs the script in `$S`, as the stage does.
 const RUN_S: &str = "eval \"$S\"\n:";
-/// What shells in the image are links to.
-const APPLETS: &[&str] = &[
-    "ash", "cat", "chmod", "chroot", "cp", "dd", "find", "grep", "id", "ln", "ls", "mkdir",
-    "mknod", "mount", "mv", "rm", "sh", "sleep", "true", "umount",
-];
+/// What it needs of the machine.
+pub const PROGRAMS: &[&str] = &["dockerd", "docker", "ctr", "busybox", "nsenter", "tar"];
 
 /// The daemon with its containers. All of it dies with the thread that started it.
 pub struct Containers {
@@ -42,14 +42,14 @@ pub struct Containers {
 
 impl Containers {
     /// Starts the daemon and loads the image. The daemon's network has these addresses on its
-    /// loopback device, and no other device.
-    pub fn start(actor: &Actor, addresses: &[&str]) -> Self {
+    /// loopback device, and no other device. `configuration` is its daemon.json.
+    pub fn start(actor: &Actor, addresses: &[&str], configuration: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("live").tempdir().expect("a temporary directory");
         let at = |name: &str| dir.path().join(name);
         for name in ["data", "exec", "client"] {
             fs::create_dir(at(name)).expect("a directory");
         }
-        fs::write(at("daemon.json"), "{}").expect("the daemon's configuration");
+        fs::write(at("daemon.json"), configuration).expect("the daemon's configuration");
         let parents_before = cgroup_parents();
         // What daemons keep is on a file system that only they see; /run and /opt are no places
         // to leave anything in either.
@@ -74,7 +74,7 @@ impl Containers {
     }
 
     /// The daemon: process 1 of its namespace, and the only child of `unshare`.
-    fn daemon(&self) -> Option<i32> {
+    pub fn daemon(&self) -> Option<i32> {
         let unshare = self.unshare.id();
         let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children"));
         children.ok()?.trim().parse().ok()
@@ -90,49 +90,9 @@ impl Containers {
         }
     }
 
-    /// busybox, the actor and its copies, and the files that attacks are after.
     fn load_image(&self, actor: &Path) {
         let root = self.dir.path().join("root");
-        let dirs = [
-            "bin",
-            "dev",
-            "etc",
-            "host/etc",
-            "opt/live",
-            "proc",
-            "root/.ssh",
-            "srv/app",
-            "sys",
-            "tmp",
-            "usr/local/bin",
-            "var/log",
-            "var/run/secrets/kubernetes.io/serviceaccount",
-        ];
-        for dir in dirs {
-            fs::create_dir_all(root.join(dir)).expect("a directory of the image");
-        }
-        fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static is installed");
-        for applet in APPLETS {
-            symlink("busybox", root.join("bin").join(applet)).expect("a link of the image");
-        }
-        let own = root.join("opt/live/actor");
-        fs::copy(actor, &own).expect("the actor can be copied");
-        for fake in FAKES {
-            fs::hard_link(&own, root.join("opt/live").join(fake)).expect("a link of the image");
-        }
-        let files = [
-            ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"),
-            ("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
-            ("etc/shadow", "root:*:19000:0:99999:7:::\n"),
-            ("etc/sudoers", "root ALL=(ALL:ALL) ALL\n"),
-            ("root/.ssh/id_rsa", "not a key\n"),
-            ("srv/app/page", "text\n"),
-            ("var/log/syslog", "began\n"),
-            ("var/run/secrets/kubernetes.io/serviceaccount/token", "none\n"),
-        ];
-        for (path, text) in files {
-            fs::write(root.join(path), text).expect("a file of the image");
-        }
+        image::lay_out(&root, actor);
         let tar = self.dir.path().join("root.tar");
         succeed(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg("."));
         succeed(self.docker().arg("import").arg(&tar).arg(IMAGE));
@@ -176,14 +136,15 @@ impl Containers {
         self.deed(attack, name, began)
     }
 
-    /// Carries out an attack as the only program of a container that containerd starts by itself.
-    pub fn run_by_containerd<'a>(&mut self, attack: &'a Attack) -> Deed<'a> {
+    /// Carries out an attack as the only program of a container that containerd starts by itself, with
+    /// these options of `ctr run`.
+    pub fn run_by_containerd<'a>(&mut self, attack: &'a Attack, options: &[&str]) -> Deed<'a> {
         let began = now();
         let tar = self.dir.path().join("image.tar");
         succeed(self.docker().args(["save", "-o"]).arg(&tar).arg(IMAGE));
         succeed(self.ctr().args(["images", "import"]).arg(&tar));
         let mut run = self.ctr();
-        run.args(["run", "--rm"]);
+        run.args(["run", "--rm"]).args(options);
         for variable in environment(attack) {
             run.args(["--env", &variable]);
         }

@@ -1,4 +1,7 @@
-//! A live sensor under test: started, watched until it watches, read, ended.
+//! A sensor under test that watches: started, read while it runs, ended.
+
+// Every test program is a crate of its own and uses only a part of this.
+#![allow(dead_code)]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -14,6 +17,7 @@ use std::{fs, thread};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
+use crate::actor::dying_with_its_starter;
 use crate::common;
 
 /// How long anything may take before the test says that it will not come.
@@ -67,14 +71,15 @@ pub struct Sensor {
     alerts: Arc<Alerts>,
     readers: Vec<JoinHandle<()>>,
     marker: PathBuf,
-    /// Configuration, rules of ours, the marker, what it knows of hosts; what it says on stderr.
-    dir: tempfile::TempDir,
+    /// Configuration, rules of ours, the marker, what it knows of hosts.
+    _dir: tempfile::TempDir,
 }
 
 #[derive(Default)]
 struct Alerts {
     all: Mutex<Vec<Alert>>,
     one_more: Condvar,
+    stderr: Mutex<String>,
 }
 
 /// How a sensor ended, and all that it had to say.
@@ -84,30 +89,63 @@ pub struct Ended {
     pub stderr: String,
 }
 
+/// How a sensor under test is set up.
+#[derive(Clone, Default)]
+pub struct Setup {
+    /// The `engine` of its configuration, in YAML's flow style.
+    pub engine: String,
+    /// Further settings, a line of YAML each.
+    pub more: String,
+    pub rules: Vec<PathBuf>,
+    /// Fields in every alert beside those that all tests need.
+    pub fields: BTreeSet<&'static str>,
+    /// The process whose mount, PID and network namespaces it shares.
+    pub inside: Option<i32>,
+    /// Arguments beside the configuration.
+    pub args: Vec<String>,
+}
+
+impl Setup {
+    /// One that watches the kernel.
+    pub fn modern_ebpf(buffers: &str, rules: &[&Path], fields: &BTreeSet<&'static str>) -> Self {
+        Setup {
+            engine: format!("{{kind: modern_ebpf, modern_ebpf: {buffers}}}"),
+            rules: rules.iter().map(|&path| path.to_owned()).collect(),
+            fields: fields.clone(),
+            ..Setup::default()
+        }
+    }
+}
+
 impl Sensor {
-    /// Starts one with rules files, and with `fields` in every alert beside those that all tests
-    /// need, and returns when it watches.
+    /// Starts one that watches the kernel, with rules files, and with `fields` in every alert beside
+    /// those that all tests need, and returns when it watches.
     ///
     /// Its buffers are large, since a debug build does not keep up with a busy machine.
-    pub fn watch(rules: &[&Path], fields: &BTreeSet<&str>) -> Sensor {
-        Self::watch_with(LARGE_BUFFERS, rules, fields)
+    pub fn watch(rules: &[&Path], fields: &BTreeSet<&'static str>) -> Sensor {
+        Self::watching(Setup::modern_ebpf(LARGE_BUFFERS, rules, fields))
     }
 
     /// The same with the buffers that users have by default.
-    pub fn watch_with_usual_buffers(rules: &[&Path], fields: &BTreeSet<&str>) -> Sensor {
-        Self::watch_with(USUAL_BUFFERS, rules, fields)
+    pub fn watch_with_usual_buffers(rules: &[&Path], fields: &BTreeSet<&'static str>) -> Sensor {
+        Self::watching(Setup::modern_ebpf(USUAL_BUFFERS, rules, fields))
     }
 
-    fn watch_with(buffers: &str, rules: &[&Path], fields: &BTreeSet<&str>) -> Sensor {
+    fn watching(setup: Setup) -> Sensor {
+        let mut sensor = Self::start(&setup);
+        sensor.catch_up();
+        sensor
+    }
+
+    /// Starts one, which may not watch yet.
+    pub fn start(setup: &Setup) -> Sensor {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let marker = dir.path().join(MARKER);
         fs::copy("/bin/true", &marker).expect("/bin/true can be copied");
         let config = dir.path().join("falco.yaml");
         let markers = dir.path().join("marker.yaml");
         fs::write(&markers, marker_rule()).expect("the marker's rule can be written");
-        let mut files: Vec<&Path> = rules.to_vec();
-        files.push(&markers);
-        fs::write(&config, configuration(buffers, &files, fields)).expect("the configuration");
+        fs::write(&config, configuration(setup, &markers)).expect("the configuration");
 
         let falco = common::falco();
         let files = [("hosts", HOSTS), ("nsswitch.conf", "hosts: files\n"), ("resolv.conf", "")];
@@ -115,9 +153,13 @@ impl Sensor {
             fs::write(dir.path().join(name), text).expect("a file about hosts");
         }
         let mut command = dying_with_its_starter();
+        if let Some(process) = setup.inside {
+            command.args(["nsenter", "--mount", "--pid", "--net", "--target"]);
+            command.args([process.to_string().as_str(), "--"]);
+        }
         command.args(["unshare", "--mount", "--propagation", "private"]);
         command.args(["sh", "-c", WITH_OWN_HOSTS, "sh"]).arg(dir.path());
-        command.arg(falco.get_program()).arg("-c").arg(&config);
+        command.arg(falco.get_program()).arg("-c").arg(&config).args(&setup.args);
         for (key, value) in falco.get_envs() {
             command.env(key, value.expect("nothing is unset"));
         }
@@ -126,18 +168,37 @@ impl Sensor {
         let alerts = Arc::<Alerts>::default();
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let log = dir.path().join("stderr");
-        let collected = alerts.clone();
+        let (collected, said) = (alerts.clone(), alerts.clone());
         let readers = vec![
             thread::spawn(move || stdout.lines().for_each(|line| collected.add(line))),
             thread::spawn(move || {
-                let text: Vec<String> = stderr.lines().map_while(Result::ok).collect();
-                fs::write(log, text.join("\n")).expect("the log can be kept");
+                for line in stderr.lines().map_while(Result::ok) {
+                    *said.stderr.lock().expect("no reader panics") += &(line + "\n");
+                }
             }),
         ];
-        let mut sensor = Sensor { child, alerts, readers, marker, dir };
-        sensor.catch_up();
-        sensor
+        Sensor { child, alerts, readers, marker, _dir: dir }
+    }
+
+    /// The process of the sensor itself: where it shares namespaces, who entered them is above it.
+    pub fn process(&self) -> Pid {
+        let mut pid = Pid::from_child(&self.child);
+        let children = |pid: Pid| {
+            let own = pid.as_raw_nonzero();
+            fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default()
+        };
+        let is_sensor = |pid: Pid| {
+            let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+            name.is_ok_and(|name| name.trim() == "falco")
+        };
+        while !is_sensor(pid) {
+            let child = children(pid).split_whitespace().next().and_then(|word| word.parse().ok());
+            match child.and_then(Pid::from_raw) {
+                Some(child) => pid = child,
+                None => break,
+            }
+        }
+        pid
     }
 
     pub fn pid(&self) -> u32 {
@@ -183,9 +244,12 @@ impl Sensor {
         self.end(Signal::KILL)
     }
 
+    pub fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(self.process(), signal).expect("it can be signalled");
+    }
+
     fn end(mut self, signal: Signal) -> Ended {
-        let pid = Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).expect("it can be signalled");
+        self.signal(signal);
         let begin = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
@@ -207,7 +271,12 @@ impl Sensor {
         for reader in self.readers.drain(..) {
             reader.join().expect("no reader panics");
         }
-        fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default()
+        self.stderr_so_far()
+    }
+
+    /// What it has said on stderr.
+    pub fn stderr_so_far(&self) -> String {
+        self.alerts.stderr.lock().expect("no reader panics").clone()
     }
 }
 
@@ -231,13 +300,6 @@ impl Alerts {
     }
 }
 
-/// A command that is killed when the thread that started it ends, however it ends.
-pub fn dying_with_its_starter() -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]);
-    command
-}
-
 fn marker_rule() -> String {
     format!(
         "- rule: {MARKER_RULE}\n  desc: Tells tests how far the sensor has come.\n  \
@@ -246,8 +308,8 @@ fn marker_rule() -> String {
     )
 }
 
-fn configuration(buffers: &str, rules: &[&Path], fields: &BTreeSet<&str>) -> String {
-    let mut all: BTreeSet<&str> = fields.clone();
+fn configuration(setup: &Setup, markers: &Path) -> String {
+    let mut all = setup.fields.clone();
     all.extend([
         "container.id",
         "evt.rawtime",
@@ -258,11 +320,12 @@ fn configuration(buffers: &str, rules: &[&Path], fields: &BTreeSet<&str>) -> Str
     ]);
     all.extend(["proc.ppid", "proc.vpid", "thread.tid", "user.name", "user.uid"]);
     let fields: String = all.iter().map(|name| format!("      - {name}\n")).collect();
-    let rules: String = rules.iter().map(|path| format!("  - {}\n", path.display())).collect();
+    let rules = setup.rules.iter().map(PathBuf::as_path).chain([markers]);
+    let rules: String = rules.map(|path| format!("  - {}\n", path.display())).collect();
+    let (engine, more) = (&setup.engine, &setup.more);
     format!(
-        "engine:\n  kind: modern_ebpf\n  modern_ebpf: {buffers}\nrules_files:\n{rules}\
-         priority: debug\nrule_matching: all\n\
+        "engine: {engine}\nrules_files:\n{rules}priority: debug\nrule_matching: all\n\
          json_output: true\nbuffered_outputs: false\nstdout_output:\n  enabled: true\n\
-         append_output:\n  - extra_fields:\n{fields}      - token: \"%proc.env[FALCO_LIVE]\"\n"
+         append_output:\n  - extra_fields:\n{fields}      - token: \"%proc.env[FALCO_LIVE]\"\n{more}"
     )
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use crate::packages::{self, CXX};
-use crate::{Result, process};
+use crate::{Result, process, run};
 
 const VERSION: &str = "0.13.2";
 
@@ -70,8 +70,11 @@ fn start(target: &str, seconds: u32) -> Result<(Child, PathBuf)> {
         "-max_len=16384",
     ]);
     fuzz.arg(format!("-max_total_time={seconds}"));
-    let log = process::root().join("fuzz/target").join(format!("{target}.log"));
+    // The build's folder, which need not be the workspace's own.
+    let logs = run::target()?.join("fuzz");
+    let log = logs.join(format!("{target}.log"));
     let open = || -> std::io::Result<(File, File)> {
+        fs::create_dir_all(&logs)?;
         let file = File::create(&log)?;
         Ok((file.try_clone()?, file))
     };

@@ -115,6 +115,15 @@ impl Runsc {
         &self.path
     }
 
+    /// Device and inode of the file: equal for equal programs.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        let about = match &self.file {
+            Some(file) => file.metadata(),
+            None => fs::metadata(&self.path),
+        };
+        about.ok().map(|about| (about.dev(), about.ino()))
+    }
+
     /// Its version: `0.0~20221219.0`, `release-20240729.0`.
     ///
     /// # Errors

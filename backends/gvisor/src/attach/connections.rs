@@ -1,0 +1,190 @@
+//! [`Connections`]: which sandbox is at the other end of each connection.
+//!
+//! A connection is made not by the sandbox but by the `runsc` that begins the session. Where we began
+//! it, that process is known from the moment it was started; else the first message names the
+//! container. What is known outlives reloads, as connections do.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a process that begins a session is remembered, if no connection of it comes.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// The system calls that a session tells of, as portable ids.
+pub(super) type Wanted = Arc<BTreeSet<u16>>;
+
+/// A sandbox, on this host.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The directory that runsc keeps its state in.
+    pub root: Arc<Path>,
+    /// Its id.
+    pub id: Arc<str>,
+}
+
+/// What is known of each connection. Clones share it: whoever owns the receiver keeps one.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    connections: HashMap<u64, Connection>,
+    /// Processes that begin sessions.
+    started: HashMap<i32, (Key, Wanted, Instant)>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    sandbox: Option<Key>,
+    /// What its session tells of, as far as we know: what was wanted when it was begun.
+    wanted: Wanted,
+    /// Containers of which all has been told.
+    told: HashSet<String>,
+    since: Instant,
+}
+
+/// What a connection is to us, when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// We began its session in a sandbox that ran already, or knew it before a reload: its processes
+    /// will be told without being asked for, and what they do is not understood before.
+    Attached,
+    /// Its session began with its sandbox, as far as we know. Nothing is told before it is asked for.
+    Unknown,
+}
+
+impl Connections {
+    /// Knows nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The sandbox at the other end of a connection: the directory that runsc keeps its state in, and
+    /// its id. None if that is not known yet.
+    pub fn sandbox(&self, connection: u64) -> Option<(PathBuf, String)> {
+        let key = self.key(connection)?;
+        Some((key.root.to_path_buf(), key.id.to_string()))
+    }
+
+    pub(super) fn key(&self, connection: u64) -> Option<Key> {
+        self.lock().connections.get(&connection)?.sandbox.clone()
+    }
+
+    /// Starts a process that begins a session in `sandbox`. No connection that it makes is looked at
+    /// before this has returned.
+    pub(super) fn start(
+        &self,
+        sandbox: &Key,
+        wanted: &Wanted,
+        start: impl FnOnce() -> io::Result<Child>,
+    ) -> io::Result<Child> {
+        let mut known = self.lock();
+        let child = start()?;
+        let now = Instant::now();
+        known.started.retain(|_, (_, _, when)| now.duration_since(*when) < REMEMBERED);
+        if let Ok(pid) = i32::try_from(child.id()) {
+            known.started.insert(pid, (sandbox.clone(), wanted.clone(), now));
+        }
+        Ok(child)
+    }
+
+    /// A connection was opened by the process `peer_pid`, or is met again after a reload. Gives the
+    /// sandbox, if it is known, and what its session tells of.
+    pub(super) fn opened(
+        &self,
+        connection: u64,
+        peer_pid: i32,
+        now_wanted: &Wanted,
+    ) -> Option<(Key, Wanted)> {
+        let mut known = self.lock();
+        let started = known.started.remove(&peer_pid);
+        let known = known.connections.entry(connection).or_insert_with(|| {
+            let (sandbox, wanted) = match started {
+                Some((key, wanted, _)) => (Some(key), wanted),
+                None => (None, now_wanted.clone()),
+            };
+            Connection { sandbox, wanted, told: HashSet::new(), since: Instant::now() }
+        });
+        // The consumer is new, or the connection is: all that was told must be told again.
+        known.told.clear();
+        Some((known.sandbox.clone()?, known.wanted.clone()))
+    }
+
+    pub(super) fn identified(&self, connection: u64, sandbox: Key) {
+        if let Some(connection) = self.lock().connections.get_mut(&connection) {
+            connection.sandbox.get_or_insert(sandbox);
+        }
+    }
+
+    /// Whether a container has not been told on this connection, which it is from now on.
+    pub(super) fn tell(&self, connection: u64, container: &str) -> bool {
+        let mut known = self.lock();
+        let Some(connection) = known.connections.get_mut(&connection) else { return false };
+        // A sandbox can have no more containers than state files, but what it says can be anything.
+        connection.told.len() < 4096 && connection.told.insert(container.to_owned())
+    }
+
+    /// Forgets a connection. Gives the sandbox, and how long it was connected.
+    pub(super) fn closed(&self, connection: u64) -> Option<(Key, Duration)> {
+        let closed = self.lock().connections.remove(&connection)?;
+        Some((closed.sandbox?, closed.since.elapsed()))
+    }
+
+    /// Sandboxes that are connected, or about to be.
+    pub(super) fn sandboxes(&self) -> HashSet<Key> {
+        let known = self.lock();
+        let connected =
+            known.connections.values().filter_map(|connection| connection.sandbox.clone());
+        connected.collect()
+    }
+
+    /// The number of connections.
+    pub(super) fn len(&self) -> usize {
+        self.lock().connections.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // Each change is complete by itself.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn key(id: &str) -> Key {
+        Key { root: Path::new("/r").into(), id: id.into() }
+    }
+
+    #[test]
+    fn a_connection_is_known_by_who_made_it_or_by_what_it_says() {
+        let connections = Connections::new();
+        let wanted = Wanted::new(BTreeSet::from([1]));
+        let later = Wanted::new(BTreeSet::from([2]));
+        let mut child =
+            connections.start(&key("a"), &wanted, || Command::new("/bin/true").spawn()).unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        child.wait().unwrap();
+        assert_eq!(connections.opened(1, pid, &later), Some((key("a"), wanted.clone())));
+        // Another connection of that process, or of a later one of that number, is another's.
+        assert_eq!(connections.opened(2, pid, &later), None);
+        connections.identified(2, key("b"));
+        connections.identified(1, key("wrong"));
+        assert_eq!(connections.sandbox(1), Some(("/r".into(), "a".into())));
+        assert_eq!(connections.sandboxes(), HashSet::from([key("a"), key("b")]));
+        assert!(connections.tell(1, "a") && !connections.tell(1, "a") && !connections.tell(3, "a"));
+        // After a reload.
+        assert_eq!(connections.opened(2, pid, &wanted), Some((key("b"), later)));
+        assert_eq!(connections.opened(1, pid, &wanted), Some((key("a"), wanted)));
+        assert!(connections.tell(1, "a"));
+        assert_eq!(connections.closed(1).map(|(key, _)| key), Some(key("a")));
+        assert_eq!((connections.closed(1), connections.len()), (None, 1));
+    }
+}

@@ -1,0 +1,438 @@
+//! The thread that decides what is done, and those that do it.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::connections::Key;
+use super::scan::Scan;
+use super::work::{Job, Tools};
+use super::{NoAnswer, Outcome, Request, Shared};
+use crate::runsc::Sandbox;
+use crate::runsc::cli::is_sandbox;
+
+/// Time between two looks at runsc's directories.
+const LOOK: Duration = Duration::from_secs(2);
+/// Threads that run runsc.
+const WORKERS: usize = 4;
+/// Most jobs that wait.
+const MAX_WAITING: usize = 1 << 16;
+/// How long a sandbox is left alone after the first failure; it doubles with each one.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// How long it is left alone at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// A session that ended after less than this, in a sandbox that goes on, counts as failed: somebody
+/// else may want it as much as we do.
+const SHORT: Duration = Duration::from_secs(600);
+
+/// What the thread that decides begins with.
+pub(super) struct Control {
+    pub scan: Scan,
+    pub tools: Arc<Tools>,
+    pub requests: Sender<Request>,
+    pub tell: Sender<Outcome>,
+    pub shared: Arc<Shared>,
+    pub attach: bool,
+    pub max_sandboxes: usize,
+}
+
+/// Starts the threads.
+pub(super) fn start(control: Control, requests: Receiver<Request>) -> io::Result<()> {
+    let jobs = Arc::new(Jobs::default());
+    for _ in 0..WORKERS {
+        let worker = Worker {
+            jobs: jobs.clone(),
+            tools: control.tools.clone(),
+            done: control.requests.clone(),
+            tell: control.tell.clone(),
+            shared: control.shared.clone(),
+        };
+        let name = "gvisor-runsc".to_owned();
+        let started = thread::Builder::new().name(name).spawn(move || worker.run());
+        if let Err(error) = started {
+            jobs.close();
+            return Err(error);
+        }
+    }
+    let decider = Decider {
+        control,
+        jobs: jobs.clone(),
+        busy: HashSet::new(),
+        waiting: VecDeque::new(),
+        failures: HashMap::new(),
+        seen: HashSet::new(),
+        sandboxes: Vec::new(),
+        stop: None,
+        is_full: false,
+    };
+    let name = "gvisor-attach".to_owned();
+    let started = thread::Builder::new().name(name).spawn(move || decider.run(&requests));
+    started.map(drop).inspect_err(|_| jobs.close())
+}
+
+/// Jobs on their way to those that do them.
+#[derive(Default)]
+struct Jobs {
+    queue: Mutex<(VecDeque<Job>, bool)>,
+    changed: Condvar,
+}
+
+impl Jobs {
+    fn push(&self, job: Job) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).0.push_back(job);
+        self.changed.notify_one();
+    }
+
+    /// No more jobs: those that do them end.
+    fn close(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.changed.notify_all();
+    }
+
+    /// The next one; none if there will be no more.
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if queue.1 {
+                return None;
+            }
+            if let Some(job) = queue.0.pop_front() {
+                return Some(job);
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+struct Worker {
+    jobs: Arc<Jobs>,
+    tools: Arc<Tools>,
+    done: Sender<Request>,
+    tell: Sender<Outcome>,
+    shared: Arc<Shared>,
+}
+
+impl Worker {
+    fn run(self) {
+        // The end of sessions is what everything else is given up for.
+        let never = AtomicBool::new(false);
+        while let Some(job) = self.jobs.next() {
+            let tell = |outcome| drop(self.tell.send(outcome));
+            let cancelled = match job {
+                Job::Detach(_) => &never,
+                _ => &self.shared.cancelled,
+            };
+            let result = self.tools.work(&job, cancelled, &tell);
+            if self.done.send(Request::Done { job, result }).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// What has become of a sandbox that could not be attached.
+struct Failure {
+    times: u32,
+    again: Instant,
+    /// What was said of it.
+    told: String,
+}
+
+struct Decider {
+    control: Control,
+    jobs: Arc<Jobs>,
+    /// Sandboxes for which runsc runs.
+    busy: HashSet<Key>,
+    /// Jobs that wait until it does not any more.
+    waiting: VecDeque<Job>,
+    failures: HashMap<Key, Failure>,
+    /// Sandboxes that ran without a connection at the last look.
+    seen: HashSet<Key>,
+    /// All of them.
+    sandboxes: Vec<Arc<Sandbox>>,
+    /// When the end of sessions must be over, and how many are not ended yet.
+    stop: Option<(Instant, usize)>,
+    /// It was said that there are too many sandboxes.
+    is_full: bool,
+}
+
+impl Decider {
+    fn run(mut self, requests: &Receiver<Request>) {
+        // What runs already when we begin is attached at once.
+        self.look();
+        self.seen = self.unconnected().iter().map(|sandbox| Key::of(sandbox)).collect();
+        self.attach_lasting();
+        let mut next_look = Instant::now() + LOOK;
+        loop {
+            let now = Instant::now();
+            let until = self.stop.map_or(next_look, |(end, _)| end);
+            match requests.recv_timeout(until.saturating_duration_since(now)) {
+                Ok(Request::Quit) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(request) => self.hear(request),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if let Some((end, left)) = self.stop {
+                if left == 0 || Instant::now() >= end {
+                    self.control.shared.has_stopped.store(true, Ordering::Relaxed);
+                    break;
+                }
+            } else if self.control.attach && Instant::now() >= next_look {
+                self.look();
+                self.attach_lasting();
+                next_look = Instant::now() + LOOK;
+            } else if !self.control.attach {
+                next_look = Instant::now() + LOOK;
+            }
+        }
+        self.jobs.close();
+    }
+
+    fn hear(&mut self, request: Request) {
+        if self.stop.is_some() {
+            if let (Request::Done { job: Job::Detach(_), .. }, Some((_, left))) =
+                (&request, &mut self.stop)
+            {
+                *left = left.saturating_sub(1);
+            }
+            return;
+        }
+        match request {
+            Request::Opened { connection, session } => {
+                let Some((key, wanted)) = session else { return };
+                match self.sandbox(&key) {
+                    // It tells of less than what is wanted since a reload.
+                    Some(sandbox) if !self.control.tools.wanted.is_subset(&wanted) => {
+                        self.give(Job::Attach(sandbox));
+                    }
+                    Some(_) => self.ask_processes(connection),
+                    None => self.no_processes(connection, "its sandbox has ended"),
+                }
+            }
+            Request::Identified { connection, container } => self.identify(connection, &container),
+            Request::Processes { connection } => self.ask_processes(connection),
+            Request::Closed { sandbox, after } => self.closed(sandbox, after),
+            Request::Done { job, result } => self.done(&job, result),
+            Request::Stop { end } => self.begin_stop(end),
+            Request::Quit => {}
+        }
+    }
+
+    /// Looks which sandboxes there are.
+    fn look(&mut self) {
+        self.sandboxes = self.control.scan.look();
+        let keys: HashSet<Key> = self.sandboxes.iter().map(|sandbox| Key::of(sandbox)).collect();
+        self.failures.retain(|key, _| keys.contains(key));
+        let shared = &self.control.shared.sandboxes;
+        *shared.lock().unwrap_or_else(PoisonError::into_inner) = self.sandboxes.clone();
+    }
+
+    /// The sandboxes that run and send nothing to us.
+    fn unconnected(&self) -> Vec<Arc<Sandbox>> {
+        let connected = self.control.tools.connections.sandboxes();
+        let proc = self.control.tools.host_root.join("proc");
+        let runs = |sandbox: &Sandbox| {
+            // State files can be of a sandbox that is long dead.
+            sandbox.is_running && is_sandbox(&proc, sandbox.pid, &sandbox.id)
+        };
+        let without =
+            |sandbox: &&Arc<Sandbox>| !connected.contains(&Key::of(sandbox)) && runs(sandbox);
+        self.sandboxes.iter().filter(without).cloned().collect()
+    }
+
+    /// Begins sessions in sandboxes that ran without one at the last look already. One that has just
+    /// begun may have a session of which we have not heard yet.
+    fn attach_lasting(&mut self) {
+        if !self.control.attach {
+            return;
+        }
+        let unconnected = self.unconnected();
+        let now = Instant::now();
+        let mut room =
+            self.control.max_sandboxes.saturating_sub(self.control.tools.connections.len());
+        for sandbox in &unconnected {
+            let key = Key::of(sandbox);
+            let pauses = self.failures.get(&key).is_some_and(|failure| now < failure.again);
+            if !self.seen.contains(&key) || self.busy.contains(&key) || pauses {
+                continue;
+            }
+            if room == 0 {
+                if !std::mem::replace(&mut self.is_full, true) {
+                    self.note(format!(
+                        "gVisor: no more than {} sandboxes are watched at a time",
+                        self.control.max_sandboxes
+                    ));
+                }
+                break;
+            }
+            room -= 1;
+            self.give(Job::Attach(sandbox.clone()));
+        }
+        self.seen = unconnected.iter().map(|sandbox| Key::of(sandbox)).collect();
+    }
+
+    fn identify(&mut self, connection: u64, container: &str) {
+        let connections = &self.control.tools.connections;
+        let known = connections.key(connection);
+        let holds = |sandbox: &&Arc<Sandbox>| {
+            let is_its = known.as_ref().is_none_or(|key| *key == Key::of(sandbox));
+            is_its && sandbox.containers.iter().any(|of| of.id == container)
+        };
+        let mut found = self.sandboxes.iter().find(holds).cloned();
+        if found.is_none() {
+            self.look();
+            found = self.sandboxes.iter().find(holds).cloned();
+        }
+        // What says so is the sandbox itself: it could name a container of another one. That one's
+        // connection was there before, or will be found to be another.
+        let Some(sandbox) = found else { return };
+        let key = Key::of(&sandbox);
+        if known.is_none() {
+            if self.control.tools.connections.sandboxes().contains(&key) {
+                return;
+            }
+            self.control.tools.connections.identified(connection, key);
+        }
+        let container = sandbox.containers.iter().find(|of| of.id == container).cloned();
+        if let Some(container) = container {
+            self.give(Job::Container(connection, container));
+        }
+    }
+
+    fn ask_processes(&mut self, connection: u64) {
+        let Some(key) = self.control.tools.connections.key(connection) else {
+            return self.no_processes(connection, "its sandbox is not known");
+        };
+        match self.sandbox(&key) {
+            Some(sandbox) => self.give(Job::Processes(connection, sandbox)),
+            None => self.no_processes(connection, "its sandbox has ended"),
+        }
+    }
+
+    fn closed(&mut self, key: Key, after: Duration) {
+        self.is_full = false;
+        let lives = self.sandbox(&key).is_some_and(|sandbox| {
+            let proc = self.control.tools.host_root.join("proc");
+            is_sandbox(&proc, sandbox.pid, &sandbox.id)
+        });
+        // If it is about to end, or we begin it anew, this is forgotten soon.
+        if lives && after < SHORT && !self.busy.contains(&key) {
+            self.fail(key, None);
+        }
+    }
+
+    fn done(&mut self, job: &Job, result: Result<(), NoAnswer>) {
+        let Some(sandbox) = job.sandbox() else { return };
+        let key = Key::of(sandbox);
+        self.busy.remove(&key);
+        if let Job::Attach(_) = job {
+            match result {
+                Ok(()) => {
+                    if self.failures.remove(&key).is_some_and(|failure| !failure.told.is_empty()) {
+                        self.note(format!("gVisor sandbox {}: is watched now", sandbox.id));
+                    }
+                }
+                Err(NoAnswer::Gone { .. }) => {}
+                Err(error) => self.fail(key.clone(), Some(error.to_string())),
+            }
+        }
+        // Whoever waited for this sandbox is next.
+        if let Some(at) = self.waiting.iter().position(|job| job.is_for(&key))
+            && let Some(job) = self.waiting.remove(at)
+        {
+            self.give(job);
+        }
+    }
+
+    /// Leaves a sandbox alone for a while.
+    fn fail(&mut self, key: Key, why: Option<String>) {
+        let now = Instant::now();
+        let failure = self.failures.entry(key.clone()).or_insert(Failure {
+            times: 0,
+            again: now,
+            told: String::new(),
+        });
+        let pause = FIRST_PAUSE.saturating_mul(1 << failure.times.min(10)).min(LONGEST_PAUSE);
+        failure.times = failure.times.saturating_add(1);
+        failure.again = now + pause;
+        // Once for each reason: it may be tried for days.
+        if let Some(why) = why.filter(|why| *why != failure.told) {
+            let note = format!(
+                "gVisor sandbox {}: cannot be watched, and is tried again from time to time: {why}",
+                key.id
+            );
+            failure.told = why;
+            self.note(note);
+        }
+    }
+
+    /// Has a job done, now or when nothing runs for its sandbox any more.
+    fn give(&mut self, job: Job) {
+        if let Some(sandbox) = job.sandbox() {
+            let key = Key::of(sandbox);
+            if self.busy.contains(&key) {
+                if self.waiting.len() >= MAX_WAITING {
+                    return self.give_up(&job);
+                }
+                // The same twice would find the same.
+                if !self.waiting.contains(&job) {
+                    self.waiting.push_back(job);
+                }
+                return;
+            }
+            self.busy.insert(key);
+        }
+        self.jobs.push(job);
+    }
+
+    fn give_up(&self, job: &Job) {
+        if let Job::Processes(connection, _) = job {
+            self.no_processes(*connection, "too much is asked");
+        }
+    }
+
+    fn begin_stop(&mut self, end: Instant) {
+        let connected = self.control.tools.connections.sandboxes();
+        self.look();
+        let sandboxes: Vec<Arc<Sandbox>> = self
+            .sandboxes
+            .iter()
+            .filter(|sandbox| connected.contains(&Key::of(sandbox)))
+            .cloned()
+            .collect();
+        self.waiting.clear();
+        self.control.shared.cancelled.store(true, Ordering::Relaxed);
+        self.stop = Some((end, sandboxes.len()));
+        for sandbox in sandboxes {
+            self.jobs.push(Job::Detach(sandbox));
+        }
+    }
+
+    /// A sandbox, if it is there.
+    fn sandbox(&mut self, key: &Key) -> Option<Arc<Sandbox>> {
+        let found = |sandboxes: &[Arc<Sandbox>]| {
+            sandboxes.iter().find(|sandbox| Key::of(sandbox) == *key).cloned()
+        };
+        found(&self.sandboxes).or_else(|| {
+            self.look();
+            found(&self.sandboxes)
+        })
+    }
+
+    fn no_processes(&self, connection: u64, why: &str) {
+        let _ = self.control.tell.send(Outcome::NoProcesses { connection, why: why.to_owned() });
+    }
+
+    fn note(&self, note: String) {
+        let _ = self.control.tell.send(Outcome::Note(note));
+    }
+}
+
+impl Job {
+    fn is_for(&self, key: &Key) -> bool {
+        self.sandbox().is_some_and(|sandbox| Key::of(sandbox) == *key)
+    }
+}

@@ -126,7 +126,7 @@ impl ReceiverOptions {
 
 /// One connection of a sandbox: a number that is never used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Connection(u64);
+pub struct Connection(pub(crate) u64);
 
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use crate::containers::Told;
+use crate::receiver::Connection;
 use crate::runsc::cli::RunscError;
 use crate::runsc::{Process, Roots, Sandbox};
 
@@ -61,7 +62,7 @@ pub enum Outcome {
     /// The processes of a connection's sandbox.
     Processes {
         /// The connection.
-        connection: u64,
+        connection: Connection,
         /// When they were asked for, in nanoseconds since the epoch by this host's clock.
         taken_ns: u64,
         /// All of them.
@@ -70,14 +71,14 @@ pub enum Outcome {
     /// The processes of a connection's sandbox cannot be told.
     NoProcesses {
         /// The connection.
-        connection: u64,
+        connection: Connection,
         /// Why not.
         why: String,
     },
     /// What a container of a connection's sandbox is.
     Container {
         /// The connection.
-        connection: u64,
+        connection: Connection,
         /// Name, image, pod, users.
         told: Box<Told>,
     },
@@ -111,9 +112,9 @@ pub enum AttachError {
 
 /// What the consumer tells the thread that decides, and what that is told by those that work.
 enum Request {
-    Opened { connection: u64, session: Option<(Key, connections::Wanted)> },
-    Identified { connection: u64, container: String },
-    Processes { connection: u64 },
+    Opened { connection: Connection, session: Option<(Key, connections::Wanted)> },
+    Identified { connection: Connection, container: String },
+    Processes { connection: Connection },
     Closed { sandbox: Key, after: Duration },
     Done { job: work::Job, result: Result<(), NoAnswer> },
     Stop { end: Instant },
@@ -183,7 +184,7 @@ impl Attacher {
 
     /// Hears of a connection, which the process `peer_pid` made. To be called for each that is
     /// opened, and after a reload for each that is open.
-    pub fn opened(&self, connection: u64, peer_pid: i32) -> Link {
+    pub fn opened(&self, connection: Connection, peer_pid: i32) -> Link {
         let session = self.connections.opened(connection, peer_pid, &self.wanted);
         let link = if session.is_some() { Link::Attached } else { Link::Unknown };
         self.request(Request::Opened { connection, session });
@@ -192,18 +193,18 @@ impl Attacher {
 
     /// Hears which container messages of a connection come from. To be called for the first, and for
     /// each other that appears.
-    pub fn identified(&self, connection: u64, container: &str) {
+    pub fn identified(&self, connection: Connection, container: &str) {
         self.request(Request::Identified { connection, container: container.to_owned() });
     }
 
     /// Asks for the processes of a connection's sandbox. The answer to each call, which is
     /// [`Outcome::Processes`] or [`Outcome::NoProcesses`], was found after it.
-    pub fn want_processes(&self, connection: u64) {
+    pub fn want_processes(&self, connection: Connection) {
         self.request(Request::Processes { connection });
     }
 
     /// Hears that a connection was closed.
-    pub fn closed(&self, connection: u64) {
+    pub fn closed(&self, connection: Connection) {
         if let Some((sandbox, after)) = self.connections.closed(connection) {
             self.request(Request::Closed { sandbox, after });
         }

@@ -11,6 +11,8 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::receiver::Connection;
+
 /// How long a process that begins a session is remembered, if no connection of it comes.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
@@ -32,13 +34,13 @@ pub struct Connections(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    connections: HashMap<u64, Connection>,
+    connections: HashMap<Connection, Session>,
     /// Processes that begin sessions.
     started: HashMap<i32, (Key, Wanted, Instant)>,
 }
 
 #[derive(Debug)]
-struct Connection {
+struct Session {
     sandbox: Option<Key>,
     /// What its session tells of, as far as we know: what was wanted when it was begun.
     wanted: Wanted,
@@ -65,12 +67,12 @@ impl Connections {
 
     /// The sandbox at the other end of a connection: the directory that runsc keeps its state in, and
     /// its id. None if that is not known yet.
-    pub fn sandbox(&self, connection: u64) -> Option<(PathBuf, String)> {
+    pub fn sandbox(&self, connection: Connection) -> Option<(PathBuf, String)> {
         let key = self.key(connection)?;
         Some((key.root.to_path_buf(), key.id.to_string()))
     }
 
-    pub(super) fn key(&self, connection: u64) -> Option<Key> {
+    pub(super) fn key(&self, connection: Connection) -> Option<Key> {
         self.lock().connections.get(&connection)?.sandbox.clone()
     }
 
@@ -96,7 +98,7 @@ impl Connections {
     /// sandbox, if it is known, and what its session tells of.
     pub(super) fn opened(
         &self,
-        connection: u64,
+        connection: Connection,
         peer_pid: i32,
         now_wanted: &Wanted,
     ) -> Option<(Key, Wanted)> {
@@ -107,21 +109,21 @@ impl Connections {
                 Some((key, wanted, _)) => (Some(key), wanted),
                 None => (None, now_wanted.clone()),
             };
-            Connection { sandbox, wanted, told: HashSet::new(), since: Instant::now() }
+            Session { sandbox, wanted, told: HashSet::new(), since: Instant::now() }
         });
         // The consumer is new, or the connection is: all that was told must be told again.
         known.told.clear();
         Some((known.sandbox.clone()?, known.wanted.clone()))
     }
 
-    pub(super) fn identified(&self, connection: u64, sandbox: Key) {
+    pub(super) fn identified(&self, connection: Connection, sandbox: Key) {
         if let Some(connection) = self.lock().connections.get_mut(&connection) {
             connection.sandbox.get_or_insert(sandbox);
         }
     }
 
     /// Whether a container has not been told on this connection, which it is from now on.
-    pub(super) fn tell(&self, connection: u64, container: &str) -> bool {
+    pub(super) fn tell(&self, connection: Connection, container: &str) -> bool {
         let mut known = self.lock();
         let Some(connection) = known.connections.get_mut(&connection) else { return false };
         // A sandbox can have no more containers than state files, but what it says can be anything.
@@ -129,7 +131,7 @@ impl Connections {
     }
 
     /// Forgets a connection. Gives the sandbox, and how long it was connected.
-    pub(super) fn closed(&self, connection: u64) -> Option<(Key, Duration)> {
+    pub(super) fn closed(&self, connection: Connection) -> Option<(Key, Duration)> {
         let closed = self.lock().connections.remove(&connection)?;
         Some((closed.sandbox?, closed.since.elapsed()))
     }
@@ -172,19 +174,26 @@ mod tests {
             connections.start(&key("a"), &wanted, || Command::new("/bin/true").spawn()).unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         child.wait().unwrap();
-        assert_eq!(connections.opened(1, pid, &later), Some((key("a"), wanted.clone())));
+        assert_eq!(
+            connections.opened(Connection(1), pid, &later),
+            Some((key("a"), wanted.clone()))
+        );
         // Another connection of that process, or of a later one of that number, is another's.
-        assert_eq!(connections.opened(2, pid, &later), None);
-        connections.identified(2, key("b"));
-        connections.identified(1, key("wrong"));
-        assert_eq!(connections.sandbox(1), Some(("/r".into(), "a".into())));
+        assert_eq!(connections.opened(Connection(2), pid, &later), None);
+        connections.identified(Connection(2), key("b"));
+        connections.identified(Connection(1), key("wrong"));
+        assert_eq!(connections.sandbox(Connection(1)), Some(("/r".into(), "a".into())));
         assert_eq!(connections.sandboxes(), HashSet::from([key("a"), key("b")]));
-        assert!(connections.tell(1, "a") && !connections.tell(1, "a") && !connections.tell(3, "a"));
+        assert!(
+            connections.tell(Connection(1), "a")
+                && !connections.tell(Connection(1), "a")
+                && !connections.tell(Connection(3), "a")
+        );
         // After a reload.
-        assert_eq!(connections.opened(2, pid, &wanted), Some((key("b"), later)));
-        assert_eq!(connections.opened(1, pid, &wanted), Some((key("a"), wanted)));
-        assert!(connections.tell(1, "a"));
-        assert_eq!(connections.closed(1).map(|(key, _)| key), Some(key("a")));
-        assert_eq!((connections.closed(1), connections.len()), (None, 1));
+        assert_eq!(connections.opened(Connection(2), pid, &wanted), Some((key("b"), later)));
+        assert_eq!(connections.opened(Connection(1), pid, &wanted), Some((key("a"), wanted)));
+        assert!(connections.tell(Connection(1), "a"));
+        assert_eq!(connections.closed(Connection(1)).map(|(key, _)| key), Some(key("a")));
+        assert_eq!((connections.closed(Connection(1)), connections.len()), (None, 1));
     }
 }

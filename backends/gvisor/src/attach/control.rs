@@ -12,6 +12,7 @@ use super::connections::Key;
 use super::scan::Scan;
 use super::work::{Job, Tools};
 use super::{NoAnswer, Outcome, Request, Shared};
+use crate::receiver::Connection;
 use crate::runsc::Sandbox;
 use crate::runsc::cli::is_sandbox;
 
@@ -274,7 +275,7 @@ impl Decider {
         self.seen = unconnected.iter().map(|sandbox| Key::of(sandbox)).collect();
     }
 
-    fn identify(&mut self, connection: u64, container: &str) {
+    fn identify(&mut self, connection: Connection, container: &str) {
         let connections = &self.control.tools.connections;
         let known = connections.key(connection);
         let holds = |sandbox: &&Arc<Sandbox>| {
@@ -302,7 +303,7 @@ impl Decider {
         }
     }
 
-    fn ask_processes(&mut self, connection: u64) {
+    fn ask_processes(&mut self, connection: Connection) {
         let Some(key) = self.control.tools.connections.key(connection) else {
             return self.no_processes(connection, "its sandbox is not known");
         };
@@ -422,7 +423,7 @@ impl Decider {
         })
     }
 
-    fn no_processes(&self, connection: u64, why: &str) {
+    fn no_processes(&self, connection: Connection, why: &str) {
         let _ = self.control.tell.send(Outcome::NoProcesses { connection, why: why.to_owned() });
     }
 

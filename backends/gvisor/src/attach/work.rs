@@ -16,6 +16,7 @@ use super::connections::{Connections, Key, Wanted};
 use super::{NoAnswer, Outcome};
 use crate::containers::Told;
 use crate::points::{self, Version};
+use crate::receiver::Connection;
 use crate::runsc::cli::{RunscError, is_sandbox};
 use crate::runsc::process::Processes;
 use crate::runsc::{Container, Runsc, Sandbox};
@@ -51,9 +52,9 @@ pub(super) enum Job {
     /// End its session.
     Detach(Arc<Sandbox>),
     /// Tell a connection the processes of its sandbox, and its containers.
-    Processes(u64, Arc<Sandbox>),
+    Processes(Connection, Arc<Sandbox>),
     /// Tell a connection of one of its containers.
-    Container(u64, Arc<Container>),
+    Container(Connection, Arc<Container>),
 }
 
 impl Tools {
@@ -131,7 +132,7 @@ impl Tools {
     }
 
     /// Tells what a container is, once.
-    fn container(&self, connection: u64, container: &Container, tell: &dyn Fn(Outcome)) {
+    fn container(&self, connection: Connection, container: &Container, tell: &dyn Fn(Outcome)) {
         if !self.connections.tell(connection, &container.id) {
             return;
         }

@@ -36,7 +36,7 @@ const PIDFILE_FAILURE: u8 = 255;
 /// With the message that Falco prints behind `Error: `; the exit code is then 1.
 pub fn run(options: &Options, cmdline: &str) -> Result<ExitCode> {
     options.strays.iter().for_each(|stray| {
-        let hint = suggest::closest(stray, ["events", "rules", "record", "doctor"]);
+        let hint = suggest::closest(stray, ["events", "rules", "record", "doctor", "gvisor"]);
         let hint = hint.map(|like| format!("; did you mean 'falco {like}'?")).unwrap_or_default();
         notice(&format!("argument '{stray}' is ignored, it is no option{hint}"));
     });
@@ -92,7 +92,7 @@ fn run_configured(
         list_fields(options, source, &engine, &mut out)?;
         return done(out);
     }
-    let replaying = config.engine_kind == EngineKind::Replay;
+    let replaying = config.engines.is(EngineKind::Replay);
     event_sources::select(
         &[SYSCALL_SOURCE],
         &options.enable_source,
@@ -232,13 +232,9 @@ fn process_events(options: &Options, session: Session) -> Result<ExitCode> {
         notice(&format!("Could not write pid to pid file {}: {error}", path.display()));
         return Ok(ExitCode::from(PIDFILE_FAILURE));
     }
-    match session.config.engine_kind {
-        EngineKind::Replay => replay(options, session, &stop),
-        EngineKind::ModernEbpf | EngineKind::Nodriver => live::run(options, session, &stop),
-        EngineKind::Kmod => bail!(
-            "engine.kind 'kmod' is not supported by this version; watch through eBPF with \
-             -o engine.kind=modern_ebpf, or replay a capture with -e FILE"
-        ),
+    match session.config.engines.is(EngineKind::Replay) {
+        true => replay(options, session, &stop),
+        false => live::run(options, session, &stop),
     }
 }
 

@@ -98,6 +98,9 @@ pub enum Tick {
     At(u64),
     /// To end the loop without waiting for the rest of the stream.
     End,
+    /// To end the loop when all is told that happened until this time, in nanoseconds since the epoch;
+    /// another one goes on from there.
+    HandOver(u64),
 }
 
 /// Nothing to do beside events.
@@ -207,12 +210,13 @@ impl EventLoop<'_> {
                 }
                 // What happened before the stop was asked for is still told.
                 self.source.stop_capture();
-                draining = Some(Draining::new());
+                draining = Some(Draining::new(Draining::STOP));
             }
             if latest.unwrap_or(0) >= next_tick {
                 match self.tick(latest, false)? {
                     Tick::At(ts) => next_tick = ts,
                     Tick::End => break,
+                    Tick::HandOver(since) => self.hand_over(since, &mut draining),
                 }
             }
             let event = match self.source.next() {
@@ -222,13 +226,16 @@ impl EventLoop<'_> {
                     self.restore(&snapshot)?;
                     continue;
                 }
-                Ok(Next::Idle) if draining.is_some() => break,
                 Ok(Next::Idle) => {
+                    if draining.as_ref().is_some_and(Draining::is_late) {
+                        break;
+                    }
                     let now = now_ns();
                     self.observers.iter_mut().try_for_each(|observer| observer.idle(now))?;
                     match self.tick(latest, true)? {
                         Tick::At(ts) => next_tick = ts,
                         Tick::End => break,
+                        Tick::HandOver(since) => self.hand_over(since, &mut draining),
                     }
                     continue;
                 }
@@ -276,31 +283,50 @@ impl EventLoop<'_> {
         self.observers.iter_mut().try_for_each(|observer| observer.restored(snapshot))
     }
 
+    /// Has the source tell what only it can tell, and end.
+    fn hand_over(&mut self, since: u64, draining: &mut Option<Draining>) {
+        if draining.is_none() {
+            self.source.hand_over(since);
+            *draining = Some(Draining::new(Draining::HAND_OVER));
+        }
+    }
+
     fn tick(&mut self, latest: Option<u64>, idle: bool) -> Result<Tick> {
         let source = &mut *self.source;
         self.housekeeping.tick(&mut Moment { latest, idle, source, state: &mut self.state })
     }
 }
 
-/// The rest of a stream after the capture was stopped, bounded by time.
+/// The rest of a stream that will end, bounded by time.
 struct Draining {
     since: Instant,
+    /// Longest time for events.
+    most: Duration,
     events: u32,
 }
 
 impl Draining {
-    /// Longest time for it.
-    const MOST: Duration = Duration::from_secs(2);
+    /// After a stop: whoever waits for the end does not want to wait long.
+    const STOP: Duration = Duration::from_secs(2);
+    /// Before another loop goes on.
+    const HAND_OVER: Duration = Duration::from_secs(10);
+    /// Longest time in all: sandboxes may have to be told one by one that nobody listens any more.
+    const SILENT: Duration = Duration::from_secs(8);
     /// Events between two looks at the clock.
     const STRIDE: u32 = 1024;
 
-    fn new() -> Self {
-        Draining { since: Instant::now(), events: 0 }
+    fn new(most: Duration) -> Self {
+        Draining { since: Instant::now(), most, events: 0 }
     }
 
     /// Called before each event: whether it takes too long.
     fn is_over(&mut self) -> bool {
         self.events = self.events.wrapping_add(1);
-        self.events.is_multiple_of(Self::STRIDE) && self.since.elapsed() > Self::MOST
+        self.events.is_multiple_of(Self::STRIDE) && self.since.elapsed() > self.most
+    }
+
+    /// Called when there is no event: whether it is too late for one.
+    fn is_late(&self) -> bool {
+        self.since.elapsed() > Self::SILENT
     }
 }

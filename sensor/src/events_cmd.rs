@@ -50,10 +50,10 @@ pub fn run(options: &EventsOptions) -> Result<()> {
         Some(path) => Input::capture(path)?,
         None => Input::live(filter.as_ref(), &options.live)?,
     };
-    let live = input.is_live();
-    let Input { source, state, prepare, .. } = &mut input;
+    let (live, watching) = (input.is_live(), input.watching());
+    let Input { source, begun, state, prepare, .. } = &mut input;
     let mut lines = Lines {
-        live,
+        watching,
         state,
         prepare: *prepare,
         fields: &fields,
@@ -68,11 +68,12 @@ pub fn run(options: &EventsOptions) -> Result<()> {
     };
     let result = match lines.left {
         0 => Ok(()),
-        _ => walk(&mut **source, &stop, &mut lines),
+        _ => walk(&mut **source, begun.take(), &stop, &mut lines),
     };
     let flushed = lines.out.flush().context("stdout");
     drop(lines);
     if live {
+        input::close(&mut **source);
         input::tell_losses(&source.stats());
     }
     result.and(flushed)
@@ -80,7 +81,8 @@ pub fn run(options: &EventsOptions) -> Result<()> {
 
 /// Prints what matches.
 struct Lines<'a> {
-    live: bool,
+    /// What is watched, if events happen now.
+    watching: Option<&'static str>,
     state: &'a mut State,
     prepare: fn(&mut Snapshot),
     fields: &'a SyscallFields,
@@ -97,8 +99,8 @@ struct Lines<'a> {
 
 impl Walker for Lines<'_> {
     fn restored(&mut self, mut snapshot: Snapshot) -> Result<()> {
-        if self.live {
-            input::tell_watching();
+        if let Some(what) = self.watching {
+            input::tell_watching(what);
         }
         (self.prepare)(&mut snapshot);
         self.state.restore(&snapshot);

@@ -2,27 +2,36 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use falco_capture::CaptureReader;
 use falco_enrich::state::{Limits, State};
-use falco_modern_ebpf::ModernEbpf;
-use falco_source::{Snapshot, Source, Stats};
+use falco_source::{Next, Snapshot, Source, Stats};
 
 use crate::cli::LiveOptions;
-use crate::config::Config;
+use crate::config::{Config, EngineKind};
 use crate::filter::{self, Filter};
+use crate::live::live_state;
 use crate::live::resolver::Resolver;
-use crate::live::{live_state, probe};
+use crate::live::sources::{self, Kinds};
 use crate::log::Log;
 use crate::preamble;
+use crate::session::load_overridden;
+
+/// How long the end of a live source may take.
+const LONGEST_END: Duration = Duration::from_secs(8);
 
 /// A source, and empty tables for it.
 pub struct Input {
     /// Where events come from.
     pub source: Box<dyn Source>,
+    /// What it told at its start; none if it is to be started yet.
+    pub begun: Option<Snapshot>,
     /// The tables.
     pub state: State,
+    /// What is watched, in words.
+    watching: &'static str,
     /// Completes what the source tells of the time before its first event.
     pub prepare: fn(&mut Snapshot),
     /// Looks up the hosts that the filter names, while this lives.
@@ -37,44 +46,80 @@ impl Input {
     pub fn capture(path: &Path) -> Result<Self> {
         Ok(Input {
             source: Box::new(CaptureReader::open(path)?),
+            begun: None,
+            watching: "a capture",
             state: State::new(Limits::default()),
             prepare: preamble::as_falco_replays,
             _resolver: None,
         })
     }
 
-    /// What happens on this host, for `filter`.
+    /// What happens on this host, or in its sandboxes, for `filter`.
     ///
     /// # Errors
     /// If the kernel, or what is allowed here, does not suffice.
     pub fn live(filter: Option<&Filter>, options: &LiveOptions) -> Result<Self> {
-        let config = Config { snaplen: options.snaplen.unwrap_or(0), ..Config::default() };
+        let config = config(options)?;
+        let log = Log::new(&config);
         let names = filter.map_or(&[][..], Filter::host_names);
-        let resolver = Resolver::start(names, Log::new(&config));
+        let resolver = Resolver::start(names, log);
         let syscalls = filter::to_deliver(filter, options.all_syscalls);
-        let mut how = probe::options(&config, &syscalls)?;
-        if let Some(mb) = options.buffer_size {
-            how.buffer_bytes = mb << 20;
-        }
-        let source = ModernEbpf::open(how)?;
-        let mut state = live_state(&config);
+        let opened = sources::open_for(&config, &syscalls, None, &log)?;
+        let mut state = live_state(&config, opened.lookup);
         if let Some(resolver) = &resolver {
             state.set_host_names(resolver.names());
         }
         let prepare: fn(&mut Snapshot) = |snapshot| snapshot.is_live = true;
-        Ok(Input { source: Box::new(source), state, prepare, _resolver: resolver })
+        let (source, begun) = (opened.source, Some(opened.snapshot));
+        let watching = match opened.kinds {
+            Kinds { ebpf: true, gvisor: true } => "this host and its gVisor sandboxes",
+            Kinds { ebpf: false, gvisor: true } => "gVisor sandboxes",
+            Kinds { gvisor: false, .. } => "this host",
+        };
+        Ok(Input { source, begun, watching, state, prepare, _resolver: resolver })
     }
 
     /// Whether events happen now.
     pub fn is_live(&self) -> bool {
         self.source.capabilities().live
     }
+
+    /// What is watched, if events happen now.
+    pub fn watching(&self) -> Option<&'static str> {
+        self.is_live().then_some(self.watching)
+    }
+}
+
+/// Ends a live source, from which nothing more is wanted, and waits until it has let go of what it
+/// watched, but not for ever.
+pub fn close(source: &mut dyn Source) {
+    let since = Instant::now();
+    source.stop_capture();
+    while since.elapsed() < LONGEST_END
+        && let Ok(Next::Event(_) | Next::Idle | Next::Snapshot(_)) = source.next()
+    {}
+}
+
+/// The configuration that the options stand for. No file is read: what a running sensor watches need
+/// not be what is looked at here.
+fn config(options: &LiveOptions) -> Result<Config> {
+    let mut overrides = options.overrides.clone();
+    overrides.extend(options.snaplen.map(|bytes| format!("falco_libs.snaplen={bytes}")));
+    overrides.extend(options.buffer_size.map(|mb| format!("engine.modern_ebpf.buf_size_mb={mb}")));
+    let engines: Vec<String> =
+        options.engine.iter().map(|engine| format!("engine.kind[]={}", engine.name())).collect();
+    overrides.extend(engines);
+    let config = load_overridden(&overrides, None)?.config;
+    if config.engines.is(EngineKind::Replay) {
+        bail!("engine.kind: to look at a capture, use -e FILE");
+    }
+    Ok(config)
 }
 
 /// Says on stderr that a live source watches now, as tcpdump says that it listens.
-pub fn tell_watching() {
+pub fn tell_watching(what: &str) {
     // There is nowhere to report that stderr is closed.
-    let _ = writeln!(io::stderr(), "watching this host; Ctrl-C ends it");
+    let _ = writeln!(io::stderr(), "watching {what}; Ctrl-C ends it");
 }
 
 /// Says on stderr how much was lost, if anything was.

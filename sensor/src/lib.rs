@@ -12,6 +12,7 @@
 //!   what they share.
 //! * [`doctor`]: `falco doctor`, whether this host can be watched.
 //! * [`rules_cmd`]: `falco rules`, the tools for authors of rules.
+//! * `gvisor`: sandboxes of gVisor as a source, and `falco gvisor`.
 //! * `event_sources`: which sources to open.
 //! * `list`, `list_events`, `version`, `support`: what is printed instead of running.
 //!
@@ -28,6 +29,7 @@ mod event_loop;
 mod event_sources;
 mod events_cmd;
 mod filter;
+mod gvisor;
 mod input;
 mod internal_alert;
 mod list;
@@ -67,6 +69,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Ok(Command::Record(options)) => record_cmd::run(&options).map(|()| ExitCode::SUCCESS),
         Ok(Command::Rules(options)) => rules_cmd::run(&options),
         Ok(Command::Doctor(options)) => doctor::run(&options),
+        Ok(Command::Gvisor(options)) => gvisor::run(&options).map(|()| ExitCode::SUCCESS),
         Err(Stop::Help(text)) => {
             io::stdout().write_all(text.as_bytes()).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }

@@ -49,13 +49,13 @@ pub fn run(options: &RecordOptions) -> Result<()> {
         Some(path) => Input::capture(path)?,
         None => Input::live(filter.as_ref(), &options.live)?,
     };
-    let live = input.is_live();
+    let (live, watching) = (input.is_live(), input.watching());
     let destination = Destination::named(&options.file, options.force)?;
-    let Input { source, state, prepare, .. } = &mut input;
+    let Input { source, begun, state, prepare, .. } = &mut input;
     let mut recorder = Recorder {
         options,
         destination: Some(destination),
-        live,
+        watching,
         recording: None,
         tables: filter.map(|filter| Tables { filter, fields: &fields, state, prepare: *prepare }),
         progress: ProgressLine::new(),
@@ -65,8 +65,10 @@ pub fn run(options: &RecordOptions) -> Result<()> {
         matched: 0,
         silent: false,
     };
-    let result = walk(&mut **source, &stop, &mut recorder);
-    source.stop_capture();
+    let result = walk(&mut **source, begun.take(), &stop, &mut recorder);
+    if live {
+        input::close(&mut **source);
+    }
     recorder.progress.clear();
     let written = recorder.finish();
     if live {
@@ -119,8 +121,8 @@ struct Recorder<'a> {
     options: &'a RecordOptions,
     /// Taken when the recording begins.
     destination: Option<Destination>,
-    /// Events happen now.
-    live: bool,
+    /// What is watched, if events happen now.
+    watching: Option<&'static str>,
     recording: Option<Recording>,
     tables: Option<Tables<'a>>,
     progress: ProgressLine,
@@ -172,7 +174,7 @@ impl Recorder<'_> {
 
 impl Walker for Recorder<'_> {
     fn restored(&mut self, mut snapshot: Snapshot) -> Result<()> {
-        snapshot.is_live |= self.live;
+        snapshot.is_live |= self.watching.is_some();
         if let Some(Tables { state, prepare, .. }) = &mut self.tables {
             let mut prepared = snapshot.clone();
             prepare(&mut prepared);
@@ -181,8 +183,8 @@ impl Walker for Recorder<'_> {
         match (&mut self.recording, self.destination.take()) {
             (Some(recording), _) => recording.section(snapshot),
             (None, Some(destination)) => {
-                if self.live {
-                    input::tell_watching();
+                if let Some(what) = self.watching {
+                    input::tell_watching(what);
                 }
                 let compression = match self.options.uncompressed {
                     true => Compression::None,

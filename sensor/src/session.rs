@@ -10,7 +10,9 @@ use falco_rules::ruleset;
 
 use crate::alert::AlertFormatter;
 use crate::cli::Options;
-use crate::config::{self, AppendOutput, Config, DropActions, EngineKind, Loaded, Matching};
+use crate::config::{
+    self, AppendOutput, Config, DropActions, EngineKind, Engines, Loaded, Matching,
+};
 use crate::engine::Engine;
 use crate::internal_alert::InternalFormatter;
 use crate::log::Log;
@@ -132,7 +134,7 @@ pub fn load_overridden(overrides: &[String], file: Option<&Path>) -> Result<Load
     }
     if loaded.tree.at("engine.kind").is_none() {
         // Falco's code has kmod here, its shipped file modern_ebpf.
-        loaded.config.engine_kind = EngineKind::ModernEbpf;
+        loaded.config.engines = Engines::only(EngineKind::ModernEbpf);
     }
     Ok(loaded)
 }

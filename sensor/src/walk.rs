@@ -39,13 +39,22 @@ pub trait Walker {
 }
 
 /// Walks until the source ends, `walker` breaks, or `stop` is requested. A live source is then asked
-/// to stop and what it has seen before is walked over, too.
+/// to stop and what it has seen before is walked over, too. `begun` is what the source told at its
+/// start, if it is started already.
 ///
 /// # Errors
 /// If the source or the walker fails.
-pub fn walk(source: &mut dyn Source, stop: &Stop, walker: &mut impl Walker) -> Result<()> {
+pub fn walk(
+    source: &mut dyn Source,
+    begun: Option<Snapshot>,
+    stop: &Stop,
+    walker: &mut impl Walker,
+) -> Result<()> {
     let live = source.capabilities().live;
-    walker.restored(source.start()?)?;
+    walker.restored(match begun {
+        Some(snapshot) => snapshot,
+        None => source.start()?,
+    })?;
     let mut stopping = false;
     loop {
         if stop.requested() && !stopping {

@@ -89,21 +89,11 @@ impl Source for Several {
         }
     }
 
-    /// Starts them in order. What they tell is put together; machine and interfaces are those of the
-    /// first that knows them.
+    /// Starts them in order; what they tell is [put together](Snapshot::join).
     fn start(&mut self) -> Result<Snapshot, SourceError> {
         let mut whole = Snapshot { is_live: true, ..Snapshot::default() };
         for part in &mut self.parts {
-            let one = part.source.start()?;
-            whole.is_live &= one.is_live;
-            whole.machine = whole.machine.or(one.machine);
-            if whole.interfaces.is_empty() {
-                whole.interfaces = one.interfaces;
-            }
-            whole.users.extend(one.users);
-            whole.groups.extend(one.groups);
-            whole.threads.extend(one.threads);
-            whole.fds.extend(one.fds);
+            whole.join(part.source.start()?);
         }
         Ok(whole)
     }

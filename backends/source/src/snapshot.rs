@@ -27,6 +27,22 @@ pub struct Snapshot {
     pub fds: Vec<(i64, Vec<Fd>)>,
 }
 
+impl Snapshot {
+    /// Takes in what another source tells of the same time. Machine and interfaces are those that are
+    /// known first; it is live if both are.
+    pub fn join(&mut self, other: Snapshot) {
+        self.is_live &= other.is_live;
+        self.machine = self.machine.take().or(other.machine);
+        if self.interfaces.is_empty() {
+            self.interfaces = other.interfaces;
+        }
+        self.users.extend(other.users);
+        self.groups.extend(other.groups);
+        self.threads.extend(other.threads);
+        self.fds.extend(other.fds);
+    }
+}
+
 /// The machine on which events happen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {

@@ -113,14 +113,22 @@ const KNOWN: &[&str] = &[
     "webserver.threadiness",
 ];
 
-/// Keys that Falco does not have.
-const OURS: &[&str] = &["engine.modern_ebpf.attach", "falco_libs.state_memory_mb"];
+/// Keys that Falco 0.44 does not have.
+const OURS: &[&str] = &[
+    "engine.gvisor.attach",
+    "engine.gvisor.config",
+    "engine.gvisor.root",
+    "engine.gvisor.runsc",
+    "engine.gvisor.socket",
+    "engine.modern_ebpf.attach",
+    "engine.modern_ebpf.buf_size_mb",
+    "falco_libs.state_memory_mb",
+];
 
 /// Keys that older releases of Falco had; 0.44 ignores them.
 const REMOVED: &[&str] = &[
     "container_engines",
     "engine.ebpf",
-    "engine.gvisor",
     "grpc",
     "grpc_output",
     "metadata_download",
@@ -155,7 +163,7 @@ fn walk(node: &Node, path: String, warnings: &mut Vec<String>) {
                         child.origin
                     ));
                 } else if !KNOWN.contains(&path.as_str()) && !OURS.contains(&path.as_str()) {
-                    if KNOWN.iter().any(|k| leads_to(&path, k)) {
+                    if KNOWN.iter().chain(OURS).any(|k| leads_to(&path, k)) {
                         walk(child, path, warnings);
                     } else {
                         warnings.push(unknown_key(&path, child));

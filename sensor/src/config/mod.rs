@@ -18,8 +18,8 @@ use falco_rules::priority::Priority;
 pub use load::{Loaded, load};
 use setting::Setting;
 pub use setting::{
-    AppendOutput, Attach, CaptureMode, DropActions, EngineKind, ExtraField, LogLevel, Matching,
-    Selection, StaticFields,
+    AppendOutput, Attach, CaptureMode, DropActions, EngineKind, Engines, ExtraField, LogLevel,
+    Matching, Selection, StaticFields,
 };
 use tree::{Node, TreeError};
 
@@ -86,17 +86,29 @@ configuration! {
     /// Fields `static.<name>` with fixed values.
     static_fields: StaticFields = StaticFields::default(), "static_fields";
     /// Where events come from.
-    engine_kind: EngineKind = EngineKind::Kmod, "engine.kind";
+    engines: Engines = Engines::only(EngineKind::Kmod), "engine.kind";
     /// CPUs that share one ring buffer; 0: one ring for all.
     ebpf_cpus_per_buffer: u16 = 2, "engine.modern_ebpf.cpus_for_each_buffer";
     /// Size of a ring buffer: 1 MiB · 2^(n−1), n from 1 to 10.
     ebpf_buffer_preset: u32 = 4, "engine.modern_ebpf.buf_size_preset";
+    /// Size of a ring buffer in MiB, instead (ours, not Falco's).
+    ebpf_buffer_mb: Option<u64> = None, "engine.modern_ebpf.buf_size_mb";
     /// The kernel drops the exit events of failed system calls.
     ebpf_drop_failed_exit: bool = false, "engine.modern_ebpf.drop_failed_exit";
     /// Fill the tables at start from `/proc` instead of BPF iterators. (This version always does.)
     ebpf_disable_iterators: bool = false, "engine.modern_ebpf.disable_iterators";
     /// How the probe hangs on system calls (ours, not Falco's).
     ebpf_attach: Attach = Attach::Auto, "engine.modern_ebpf.attach";
+    /// The file that runsc is given as `--pod-init-config`, which names the socket.
+    gvisor_config: PathBuf = PathBuf::new(), "engine.gvisor.config";
+    /// State directories of runsc; none: those that there are.
+    gvisor_roots: Vec<PathBuf> = Vec::new(), "engine.gvisor.root";
+    /// The socket that sandboxes send to (ours, like those that follow).
+    gvisor_socket: Option<PathBuf> = None, "engine.gvisor.socket";
+    /// The program runsc; empty: that of PATH.
+    gvisor_runsc: PathBuf = PathBuf::new(), "engine.gvisor.runsc";
+    /// Trace sandboxes that run already, or were started without our configuration.
+    gvisor_attach: bool = true, "engine.gvisor.attach";
     /// The capture to replay.
     capture_file: PathBuf = PathBuf::new(), "engine.replay.capture_file";
     /// Alerts to stdout.
@@ -170,10 +182,15 @@ impl Config {
             }
             self.rules_files = std::mem::take(&mut self.rules_file);
         }
-        if self.engine_kind == EngineKind::Replay && self.capture_file.as_os_str().is_empty() {
+        if self.engines.is(EngineKind::Replay) && self.capture_file.as_os_str().is_empty() {
             return Err(
                 "engine.kind is 'replay' but no engine.replay.capture_file specified.".to_owned()
             );
+        }
+        if self.gvisor_socket.is_some() && !self.gvisor_config.as_os_str().is_empty() {
+            return Err("both 'engine.gvisor.config', which names a socket, and \
+                        'engine.gvisor.socket' keys set"
+                .to_owned());
         }
         if !(0.0..=1.0).contains(&self.drops_threshold) {
             return Err(
@@ -257,6 +274,23 @@ mod tests {
     }
 
     #[test]
+    fn engines_may_be_several() {
+        let config = |text: &str| self::config(text).unwrap();
+        let both = config(
+            "engine: {kind: [modern_ebpf, GVISOR], gvisor: {root: /a, socket: /s, attach: no}}",
+        );
+        assert!(both.engines.has(EngineKind::ModernEbpf) && both.engines.has(EngineKind::Gvisor));
+        assert!(!both.engines.is(EngineKind::ModernEbpf));
+        assert_eq!(both.gvisor_roots, [PathBuf::from("/a")]);
+        assert_eq!(both.gvisor_socket, Some(PathBuf::from("/s")));
+        assert!(!both.gvisor_attach);
+        let more = config("engine: {kind: [gvisor], gvisor: {root: [/a, /b], runsc: /r}}");
+        assert!(more.engines.is(EngineKind::Gvisor) && more.gvisor_attach);
+        assert_eq!((more.gvisor_roots.len(), more.gvisor_runsc), (2, PathBuf::from("/r")));
+        assert!(config("engine: {kind: auto}").engines.is(EngineKind::Auto));
+    }
+
+    #[test]
     fn contradictions_are_refused_in_falcos_words() {
         for (given, refusal) in [
             (
@@ -279,6 +313,19 @@ mod tests {
                 "the maximum consecutive timeouts without an event must be an unsigned integer > 0",
             ),
             ("engine: {kind: ebpf}", "engine.kind 'ebpf' is not a valid kind."),
+            ("engine: {kind: [gvisor, x]}", "engine.kind 'x' is not a valid kind."),
+            ("engine: {kind: []}", "engine.kind: expected at least one kind, found none"),
+            ("engine: {kind: {a: b}}", "engine.kind: expected a list, found a map"),
+            ("engine: {kind: [gvisor, auto]}", "'auto' cannot run beside another kind"),
+            ("engine: {kind: [nodriver, gvisor]}", "'nodriver' cannot run beside another kind"),
+            ("engine: {kind: [kmod, modern_ebpf]}", "see the same events; choose one"),
+            ("engine: {kind: [gvisor, gvisor]}", "engine.kind: 'gvisor' stands there twice"),
+            (
+                "engine: {kind: gvisor, gvisor: {config: /x.json, socket: /y.sock}}",
+                "both 'engine.gvisor.config', which names a socket, and 'engine.gvisor.socket' \
+                 keys set",
+            ),
+            ("engine: {gvisor: {attach: always}}", "'always' is not a boolean"),
             ("engine: {modern_ebpf: {attach: kprobe}}", "is none of auto, sys_exit, per_syscall"),
             (
                 "engine: {modern_ebpf: {cpus_for_each_buffer: 65536}}",

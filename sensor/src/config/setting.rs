@@ -150,13 +150,17 @@ pub enum CaptureMode {
 named!(CaptureMode, "capture.mode '{}' is not a valid mode.",
     "rules" => CaptureMode::Rules, "all_rules" => CaptureMode::AllRules);
 
-/// `engine.kind`.
+/// One of `engine.kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {
     /// The kernel module.
     Kmod,
     /// The BPF probe.
     ModernEbpf,
+    /// The sandboxes of gVisor.
+    Gvisor,
+    /// Whatever of the BPF probe and gVisor there is here.
+    Auto,
     /// A capture.
     Replay,
     /// No system calls.
@@ -165,7 +169,78 @@ pub enum EngineKind {
 
 named!(EngineKind, "engine.kind '{}' is not a valid kind.",
     "kmod" => EngineKind::Kmod, "modern_ebpf" => EngineKind::ModernEbpf,
+    "gvisor" => EngineKind::Gvisor, "auto" => EngineKind::Auto,
     "replay" => EngineKind::Replay, "nodriver" => EngineKind::Nodriver);
+
+impl EngineKind {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Kmod => "kmod",
+            EngineKind::ModernEbpf => "modern_ebpf",
+            EngineKind::Gvisor => "gvisor",
+            EngineKind::Auto => "auto",
+            EngineKind::Replay => "replay",
+            EngineKind::Nodriver => "nodriver",
+        }
+    }
+
+    /// Whether it can be one of several.
+    fn is_sociable(self) -> bool {
+        matches!(self, EngineKind::Kmod | EngineKind::ModernEbpf | EngineKind::Gvisor)
+    }
+}
+
+/// `engine.kind`: where events come from; several in the order written, none twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engines(Vec<EngineKind>);
+
+impl Engines {
+    /// Just this one.
+    pub fn only(kind: EngineKind) -> Self {
+        Engines(vec![kind])
+    }
+
+    /// Whether this one is it.
+    pub fn is(&self, kind: EngineKind) -> bool {
+        self.0 == [kind]
+    }
+
+    /// Whether this one is among them.
+    pub fn has(&self, kind: EngineKind) -> bool {
+        self.0.contains(&kind)
+    }
+}
+
+impl Setting for Engines {
+    /// One kind, or a list of those that can run beside each other.
+    fn read(node: &Node, key: &str) -> Result<Self, TreeError> {
+        let kinds = Vec::<EngineKind>::read(node, key)?;
+        let unsociable = kinds.iter().find(|kind| !kind.is_sociable());
+        match (&*kinds, unsociable) {
+            ([], _) => Err(wrong(node, format!("{key}: expected at least one kind, found none"))),
+            ([_, _, ..], Some(alone)) => {
+                let name = alone.name();
+                Err(wrong(node, format!("{key}: '{name}' cannot run beside another kind")))
+            }
+            _ if kinds.contains(&EngineKind::Kmod) && kinds.contains(&EngineKind::ModernEbpf) => {
+                let message = "'kmod' and 'modern_ebpf' see the same events; choose one";
+                Err(wrong(node, format!("{key}: {message}")))
+            }
+            _ => {
+                let mut engines = Engines(Vec::new());
+                for kind in kinds {
+                    if engines.has(kind) {
+                        let name = kind.name();
+                        return Err(wrong(node, format!("{key}: '{name}' stands there twice")));
+                    }
+                    engines.0.push(kind);
+                }
+                Ok(engines)
+            }
+        }
+    }
+}
 
 /// `engine.modern_ebpf.attach`: how the probe hangs on system calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

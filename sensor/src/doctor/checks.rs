@@ -38,11 +38,13 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(name: &'static str, grade: Grade, found: impl Into<String>) -> Self {
+    /// Without advice.
+    pub fn new(name: &'static str, grade: Grade, found: impl Into<String>) -> Self {
         Check { name, grade, found: found.into(), advice: None }
     }
 
-    fn advise(self, advice: impl Into<String>) -> Self {
+    /// With advice.
+    pub fn advise(self, advice: impl Into<String>) -> Self {
         Check { advice: Some(advice.into()), ..self }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! * [`options`]: the command line.
 //! * `host`: what the host tells; `checks`: what that means; `probe`: the probe, tried out.
+//! * `gvisor`: what there is of gVisor, and what rules miss there.
 //! * `report`: all of it as text or JSON.
 
 mod checks;
+mod gvisor;
 mod host;
 pub mod options;
 mod probe;
@@ -18,7 +20,9 @@ use falco_enrich::selection::{self, Selection, SyscallSet};
 
 use crate::config::{Config, LogLevel};
 use crate::engine::Engine;
-use crate::live::probe::{options as probe_options, rules_want};
+use crate::gvisor::limits::Limits;
+use crate::live::probe::options as probe_options;
+use crate::live::sources::{Kinds, rules_want};
 use crate::log::Log;
 use crate::rules_files;
 use crate::session::{config_file, load_overridden, load_rules};
@@ -37,12 +41,18 @@ pub fn run(options: &DoctorOptions) -> Result<ExitCode> {
     let mut config = load_overridden(&options.overrides, file.as_deref())?.config;
     config.log_stderr.get_or_insert(true);
     config.log_level = config.log_level.min(LogLevel::Warning);
+    let kinds = Kinds::wanted(&config);
     let wanted = Wanted::find(options, &config)?;
     let host = Host::look();
-    let trial = Trial::run(probe_options(&config, &wanted.syscalls)?);
+    // Whoever watches sandboxes alone need not hear of the kernel.
+    let watches_host = kinds.ebpf || !kinds.gvisor;
+    let trial = watches_host
+        .then(|| anyhow::Ok(Trial::run(probe_options(&config, &wanted.syscalls)?)))
+        .transpose()?;
     let report = Report {
-        kernel: checks::kernel(&host),
-        privileges: checks::privileges(&host),
+        kernel: if watches_host { checks::kernel(&host) } else { Vec::new() },
+        privileges: if watches_host { checks::privileges(&host) } else { Vec::new() },
+        gvisor: gvisor::Sandboxes::look(&config, kinds, &wanted)?,
         host,
         wanted,
         trial,
@@ -64,6 +74,8 @@ struct Wanted {
     undelivered: SyscallSet,
     /// Why these.
     reason: String,
+    /// What the rules miss in sandboxes of gVisor; none without rules.
+    limits: Option<Limits>,
 }
 
 impl Wanted {
@@ -77,7 +89,8 @@ impl Wanted {
             };
             let undelivered = SyscallSet::empty();
             let all = selection::all();
-            return Ok(Wanted { by_rules: all.clone(), syscalls: all, undelivered, reason });
+            let by_rules = all.clone();
+            return Ok(Wanted { by_rules, syscalls: all, undelivered, reason, limits: None });
         }
         let log = Log::new(config);
         let found = rules_files::read(&options.rules, &config.rules_files)?;
@@ -95,7 +108,8 @@ impl Wanted {
             plural(enabled),
             plural(files)
         );
-        Ok(Wanted { syscalls, by_rules, undelivered, reason })
+        let limits = Some(Limits::of(rules));
+        Ok(Wanted { syscalls, by_rules, undelivered, reason, limits })
     }
 
     fn undelivered_names(&self) -> Vec<&'static str> {
@@ -104,17 +118,21 @@ impl Wanted {
 }
 
 impl Report {
-    /// Whether all that rules need is seen.
+    /// Whether all that rules need is seen, as far as it can be.
     fn is_good(&self) -> bool {
-        match &self.trial {
-            Trial::Works(watched) => watched.sees(|id| self.wanted.by_rules.contains(id)),
-            Trial::Fails(_) => false,
-        }
+        let is_seen = match &self.trial {
+            Some(Trial::Works(watched)) => watched.sees(|id| self.wanted.by_rules.contains(id)),
+            Some(Trial::Fails(_)) => false,
+            None => true,
+        };
+        let gvisor = self.gvisor.as_ref().map_or(Grade::Ok, gvisor::Sandboxes::worst);
+        is_seen && gvisor < Grade::Bad
     }
 
     /// The worst grade of the checks.
     fn worst(&self) -> Grade {
         let grades = self.kernel.iter().chain(&self.privileges).map(|check| check.grade);
-        grades.max().unwrap_or(Grade::Ok)
+        let gvisor = self.gvisor.as_ref().map(gvisor::Sandboxes::worst);
+        grades.chain(gvisor).max().unwrap_or(Grade::Ok)
     }
 }

@@ -9,9 +9,10 @@ Examples:
   falco doctor -r falco_rules.yaml       whether everything that these rules need can be seen here
   falco doctor                           the same for the installed configuration and rules
   falco doctor --all-syscalls --json     every system call, for programs
+  falco doctor -o engine.kind=gvisor     the sandboxes of gVisor, and what rules miss there
 
 The probe is loaded and attached for a moment, as a run would do it, and nothing is recorded. The
-exit code is 0 if all that the rules need is seen, else 1.";
+exit code is 0 if all that the rules need is seen, as far as engine.kind can see it, else 1.";
 
 /// `falco doctor`: whether this host can be watched, and what is missing if not.
 #[derive(Debug, Parser)]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Wanted;
 use super::checks::{Check, GRANT, Grade, mebibytes};
+use super::gvisor::Sandboxes;
 use super::host::Host;
 use super::probe::{Trial, Watched};
 
@@ -24,24 +25,18 @@ pub struct Report {
     pub host: Host,
     /// What is to be seen.
     pub wanted: Wanted,
-    /// What is seen.
-    pub trial: Trial,
+    /// What is seen; none if the host is not to be watched.
+    pub trial: Option<Trial>,
+    /// gVisor, if it is to be watched or is here.
+    pub gvisor: Option<Sandboxes>,
 }
 
 impl Report {
     /// For reading.
     pub fn text(&self) -> String {
         let mut out = String::new();
-        section(&mut out, "Kernel", &self.kernel);
-        let user = format!("Privileges of this process (user {})", self.host.uid);
-        section(&mut out, &user, &self.privileges);
-        if self.privileges.iter().any(|check| check.grade != Grade::Ok) {
-            wrap(&mut out, "         ", GRANT);
-        }
-        out += "\nProbe\n";
-        match &self.trial {
-            Trial::Works(watched) => self.probe_text(watched, &mut out),
-            Trial::Fails(error) => line(&mut out, Grade::Bad, "cannot watch", error, None),
+        if let Some(trial) = &self.trial {
+            self.host_text(trial, &mut out);
         }
         let undelivered = self.wanted.undelivered_names();
         if !undelivered.is_empty() {
@@ -56,8 +51,26 @@ impl Report {
                 Some(advice),
             );
         }
+        if let Some(gvisor) = &self.gvisor {
+            section(&mut out, "gVisor", &gvisor.checks);
+            gvisor.rules_text(&mut out);
+        }
         let _ = write!(out, "\n{}\n", self.verdict());
         out
+    }
+
+    fn host_text(&self, trial: &Trial, out: &mut String) {
+        section(out, "Kernel", &self.kernel);
+        let user = format!("Privileges of this process (user {})", self.host.uid);
+        section(out, &user, &self.privileges);
+        if self.privileges.iter().any(|check| check.grade != Grade::Ok) {
+            wrap(out, "         ", GRANT);
+        }
+        *out += "\nProbe\n";
+        match trial {
+            Trial::Works(watched) => self.probe_text(watched, out),
+            Trial::Fails(error) => line(out, Grade::Bad, "cannot watch", error, None),
+        }
     }
 
     fn probe_text(&self, watched: &Watched, out: &mut String) {
@@ -111,7 +124,11 @@ impl Report {
     }
 
     fn verdict(&self) -> &'static str {
+        let is_blind = self.gvisor.as_ref().is_some_and(Sandboxes::is_blind);
         match (self.is_good(), self.worst()) {
+            (true, _) if is_blind => {
+                "All that can be seen is seen; see above which rules cannot fire in sandboxes."
+            }
             (true, Grade::Ok) => "All that is needed is seen.",
             (true, _) => "All that is needed is seen; the notes above tell what could be better.",
             (false, _) => "Something that is needed is NOT seen; see above what to do about it.",
@@ -144,9 +161,11 @@ impl Report {
             "wanted": self.wanted.reason,
             "undelivered": self.wanted.undelivered_names(),
             "probe": match &self.trial {
-                Trial::Works(watched) => self.probe_json(watched),
-                Trial::Fails(error) => json!({ "error": error }),
+                Some(Trial::Works(watched)) => self.probe_json(watched),
+                Some(Trial::Fails(error)) => json!({ "error": error }),
+                None => Value::Null,
             },
+            "gvisor": self.gvisor.as_ref().map(|gvisor| gvisor.json(checks)),
         })
     }
 
@@ -184,7 +203,7 @@ impl Report {
     }
 }
 
-fn section(out: &mut String, title: &str, checks: &[Check]) {
+pub fn section(out: &mut String, title: &str, checks: &[Check]) {
     let gap = if out.is_empty() { "" } else { "\n" };
     // Writing to memory does not fail, here and below.
     let _ = writeln!(out, "{gap}{title}");
@@ -193,7 +212,7 @@ fn section(out: &mut String, title: &str, checks: &[Check]) {
     });
 }
 
-fn line(out: &mut String, grade: Grade, name: &str, found: &str, advice: Option<&str>) {
+pub fn line(out: &mut String, grade: Grade, name: &str, found: &str, advice: Option<&str>) {
     let first = format!("{name}: {found}");
     wrap(out, &format!("  {:<5}", grade.word()), &first);
     if let Some(advice) = advice {

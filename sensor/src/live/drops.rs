@@ -19,11 +19,11 @@ pub struct DropMonitor {
     threshold: f64,
     simulate: bool,
     bucket: TokenBucket,
-    /// Counters at the last check.
-    last: Stats,
+    /// Counters of each source at the last check.
+    last: Vec<(&'static str, Stats)>,
     /// Event time after which to check.
     next_check: Option<u64>,
-    /// Whether the source is eBPF, which the alert tells.
+    /// Whether eBPF is among the sources, which the alert tells.
     ebpf: bool,
     detected: u64,
     acted: u64,
@@ -41,8 +41,8 @@ pub enum Found {
 }
 
 impl DropMonitor {
-    /// As configured. `before` are the counters of the source now.
-    pub fn new(config: &Config, ebpf: bool, before: Stats) -> Self {
+    /// As configured. `before` are the counters of the sources now.
+    pub fn new(config: &Config, ebpf: bool, before: Vec<(&'static str, Stats)>) -> Self {
         DropMonitor {
             actions: config.drops_actions,
             // When drops are simulated, any share is too much.
@@ -58,21 +58,22 @@ impl DropMonitor {
     }
 
     /// Called at the time of events, `now` in nanoseconds since the epoch. `stats` is asked only
-    /// when a second has gone by.
-    pub fn check(&mut self, now: u64, stats: impl FnOnce() -> Stats) -> Found {
+    /// when a second has gone by. One source that loses too much is enough, however much others tell.
+    pub fn check(&mut self, now: u64, stats: impl FnOnce() -> Vec<(&'static str, Stats)>) -> Found {
         let next = *self.next_check.get_or_insert(now.saturating_add(SECOND_NS));
         if now <= next {
             return Found::Nothing;
         }
         self.next_check = Some(now.saturating_add(SECOND_NS));
         let stats = stats();
-        let delta = difference(&stats, &self.last);
+        let mut lost = Lost { delta: Stats::default(), events: 0, drops: 0 };
+        for (name, now) in &stats {
+            let before = self.last.iter().find(|(last, _)| last == name);
+            let delta = now.since(&before.map_or_else(Stats::default, |(_, stats)| *stats));
+            lost.add(&delta, u64::from(self.simulate), self.threshold);
+        }
         self.last = stats;
-        let drops = delta.dropped() + u64::from(self.simulate);
-        // What is sent and what is lost are counted apart.
-        let events = if delta.seen > 0 { delta.seen } else { delta.events + delta.dropped() };
-        let too_many = drops > 0 && drops as f64 / events as f64 > self.threshold;
-        if !too_many {
+        if lost.drops == 0 {
             return Found::Nothing;
         }
         self.detected += 1;
@@ -80,15 +81,16 @@ impl DropMonitor {
             return Found::Limited;
         }
         self.acted += 1;
-        Found::TooMany(self.actions, self.alert(&delta, events, drops))
+        Found::TooMany(self.actions, self.alert(&lost))
     }
 
-    fn alert(&self, delta: &Stats, events: u64, drops: u64) -> InternalAlert {
+    fn alert(&self, lost: &Lost) -> InternalAlert {
         const RULE: &str = "Falco internal: syscall event drop";
+        let Lost { delta, events, drops } = lost;
         let class = &delta.dropped_by_class;
         let counters = [
-            ("n_evts", events),
-            ("n_drops", drops),
+            ("n_evts", *events),
+            ("n_drops", *drops),
             ("n_drops_buffer_total", delta.dropped_ring),
             ("n_drops_buffer_clone_fork_exit", class.clone_fork_exit),
             ("n_drops_buffer_execve_exit", class.execve_exit),
@@ -125,28 +127,26 @@ impl DropMonitor {
     }
 }
 
-/// The counters that a check looks at, since the last one.
-fn difference(now: &Stats, before: &Stats) -> Stats {
-    let (class, old) = (&now.dropped_by_class, &before.dropped_by_class);
-    Stats {
-        events: now.events.saturating_sub(before.events),
-        seen: now.seen.saturating_sub(before.seen),
-        invalid: now.invalid.saturating_sub(before.invalid),
-        dropped_ring: now.dropped_ring.saturating_sub(before.dropped_ring),
-        dropped_scratch: now.dropped_scratch.saturating_sub(before.dropped_scratch),
-        dropped_too_large: now.dropped_too_large.saturating_sub(before.dropped_too_large),
-        dropped_page_faults: now.dropped_page_faults.saturating_sub(before.dropped_page_faults),
-        dropped_by_class: falco_source::Drops {
-            clone_fork_exit: class.clone_fork_exit.saturating_sub(old.clone_fork_exit),
-            execve_exit: class.execve_exit.saturating_sub(old.execve_exit),
-            connect_exit: class.connect_exit.saturating_sub(old.connect_exit),
-            open_exit: class.open_exit.saturating_sub(old.open_exit),
-            dir_file_exit: class.dir_file_exit.saturating_sub(old.dir_file_exit),
-            other_interest_exit: class.other_interest_exit.saturating_sub(old.other_interest_exit),
-            close_exit: class.close_exit.saturating_sub(old.close_exit),
-            proc_exit: class.proc_exit.saturating_sub(old.proc_exit),
-        },
-        ..Stats::default()
+/// What was lost in a second by the sources that lost too much.
+struct Lost {
+    delta: Stats,
+    /// What they saw, told or not.
+    events: u64,
+    /// How much of it was lost.
+    drops: u64,
+}
+
+impl Lost {
+    /// Adds what a source counted, if it lost a larger share than `threshold`.
+    fn add(&mut self, delta: &Stats, simulated: u64, threshold: f64) {
+        let drops = delta.dropped() + simulated;
+        // What is sent and what is lost are counted apart.
+        let events = if delta.seen > 0 { delta.seen } else { delta.events + delta.dropped() };
+        if drops > 0 && drops as f64 / events as f64 > threshold {
+            self.delta = self.delta.plus(delta);
+            self.events += events;
+            self.drops += drops;
+        }
     }
 }
 
@@ -192,8 +192,20 @@ mod tests {
         }
     }
 
-    fn stats(events: u64, dropped: u64) -> Stats {
+    fn counted(events: u64, dropped: u64) -> Stats {
         Stats { events, dropped_ring: dropped, ..Stats::default() }
+    }
+
+    fn one(stats: Stats) -> Vec<(&'static str, Stats)> {
+        vec![("one", stats)]
+    }
+
+    fn stats(events: u64, dropped: u64) -> Vec<(&'static str, Stats)> {
+        one(counted(events, dropped))
+    }
+
+    fn none() -> Vec<(&'static str, Stats)> {
+        one(Stats::default())
     }
 
     fn is_alert(found: &Found) -> bool {
@@ -203,13 +215,14 @@ mod tests {
     #[test]
     fn a_second_with_too_many_drops_raises_falcos_alert() {
         let mut monitor = DropMonitor::new(&config(), true, stats(100, 50));
-        let unasked = || -> Stats { panic!("asked before a second has gone by") };
+        let unasked =
+            || -> Vec<(&'static str, Stats)> { panic!("asked before a second has gone by") };
         assert_eq!(monitor.check(T0, unasked), Found::Nothing);
         assert_eq!(monitor.check(T0 + SECOND_NS, unasked), Found::Nothing);
-        let mut now = stats(170, 80);
+        let mut now = counted(170, 80);
         now.dropped_by_class.open_exit = 12;
         now.dropped_scratch = 1;
-        let found = monitor.check(T0 + SECOND_NS + 1, || now);
+        let found = monitor.check(T0 + SECOND_NS + 1, || one(now));
         let Found::TooMany(actions, alert) = found else { panic!("{found:?}") };
         assert!(actions.alert && actions.log && !actions.exit);
         assert_eq!(
@@ -233,18 +246,32 @@ mod tests {
 
     #[test]
     fn few_drops_are_no_news() {
-        let mut monitor = DropMonitor::new(&config(), true, Stats::default());
-        monitor.check(T0, Stats::default);
+        let mut monitor = DropMonitor::new(&config(), true, none());
+        monitor.check(T0, none);
         // A tenth is the threshold.
         assert_eq!(monitor.check(T0 + 2 * SECOND_NS, || stats(90, 10)), Found::Nothing);
         assert!(is_alert(&monitor.check(T0 + 4 * SECOND_NS, || stats(179, 21))));
     }
 
     #[test]
+    fn losses_of_one_source_do_not_vanish_among_the_events_of_another() {
+        let mut monitor = DropMonitor::new(&config(), true, Vec::new());
+        monitor.check(T0, Vec::new);
+        let found = monitor.check(T0 + 2 * SECOND_NS, || {
+            vec![("modern_ebpf", counted(100_000, 3)), ("gvisor", counted(10, 90))]
+        });
+        let Found::TooMany(_, alert) = found else { panic!("{found:?}") };
+        assert_eq!(
+            (alert.fields["n_drops"].as_str(), alert.fields["n_evts"].as_str()),
+            (Some("90"), Some("100"))
+        );
+    }
+
+    #[test]
     fn actions_have_a_rate() {
         let config = Config { drops_rate: 0.125, drops_max_burst: 2.0, ..config() };
-        let mut monitor = DropMonitor::new(&config, true, Stats::default());
-        monitor.check(T0, Stats::default);
+        let mut monitor = DropMonitor::new(&config, true, none());
+        monitor.check(T0, none);
         let found: Vec<bool> = (1..30)
             .map(|i| is_alert(&monitor.check(T0 + i * 2 * SECOND_NS, || stats(i, i * 10))))
             .collect();
@@ -258,9 +285,9 @@ mod tests {
     #[test]
     fn drops_can_be_simulated_even_without_events() {
         let config = Config { drops_simulate: true, ..config() };
-        let mut monitor = DropMonitor::new(&config, false, Stats::default());
-        monitor.check(T0, Stats::default);
-        let found = monitor.check(T0 + 2 * SECOND_NS, Stats::default);
+        let mut monitor = DropMonitor::new(&config, false, none());
+        monitor.check(T0, none);
+        let found = monitor.check(T0 + 2 * SECOND_NS, none);
         let Found::TooMany(_, alert) = found else { panic!("{found:?}") };
         assert_eq!(
             (alert.fields["n_drops"].as_str(), alert.fields["ebpf_enabled"].as_str()),

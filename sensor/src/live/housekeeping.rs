@@ -11,9 +11,11 @@ use serde_json::Map;
 use super::Watch;
 use super::drops::{DropMonitor, Found};
 use super::reload::{Loaded, Reloader};
-use super::silence::SilenceMonitor;
+use super::silence::{self, SilenceMonitor};
+use super::sources::Kinds;
 use crate::config::{Config, LogLevel};
 use crate::event_loop::{Housekeeping, Moment, Tick};
+use crate::gvisor::setup;
 use crate::internal_alert::{InternalAlert, InternalAlerts, now_ns};
 use crate::log::Log;
 use crate::outputs::QueueHandle;
@@ -30,14 +32,17 @@ pub struct Housekeeper {
     internal: InternalAlerts,
     log: Log,
     drops: DropMonitor,
-    silence: SilenceMonitor,
+    /// None where silence is nothing unusual.
+    silence: Option<SilenceMonitor>,
+    /// When to listen next.
+    listen: Instant,
+    /// Events that were heard then.
+    heard: u64,
     reloader: Reloader,
     /// Ready to take over.
     next: Option<Loaded>,
     /// It does take over.
     is_relieved: bool,
-    /// Rules saw the events until then.
-    latest: Option<u64>,
     started: Instant,
     /// Whether the files of users and groups are followed already.
     follows_accounts: bool,
@@ -46,12 +51,12 @@ pub struct Housekeeper {
 }
 
 impl Housekeeper {
-    /// Before the first event. `source` says whether it is eBPF, with its counters now.
+    /// Before the first event of a source of these kinds, with its counters now.
     pub fn new(
         config: &Config,
         requests: Requests,
         (queue, internal, log): (QueueHandle, InternalAlerts, Log),
-        (is_ebpf, before): (bool, Stats),
+        (kinds, before): (Kinds, Vec<(&'static str, Stats)>),
         reloader: Reloader,
         duration: Duration,
     ) -> Self {
@@ -61,12 +66,13 @@ impl Housekeeper {
             queue,
             internal,
             log,
-            drops: DropMonitor::new(config, is_ebpf, before),
-            silence: SilenceMonitor::new(config.max_timeouts, now),
+            drops: DropMonitor::new(config, kinds.ebpf, before),
+            silence: kinds.never_silent().then(|| SilenceMonitor::new(config.max_timeouts, now)),
+            listen: now,
+            heard: 0,
             reloader,
             next: None,
             is_relieved: false,
-            latest: None,
             started: now,
             follows_accounts: false,
             duration,
@@ -75,16 +81,37 @@ impl Housekeeper {
 
     /// What to print of lost events, and who takes over.
     pub fn finish(self) -> (String, Option<Watch>) {
-        let seen_until = self.latest.unwrap_or(0);
-        let next = self.next.filter(|_| self.is_relieved).map(|(session, source)| Watch {
-            session,
-            source,
-            seen_until,
+        let next = self.next.filter(|_| self.is_relieved).map(|(session, source)| {
+            let seen_until = source.since;
+            Watch { session, source, seen_until, is_first: false }
         });
         (self.drops.summary(), next)
     }
 
-    fn check_drops(&mut self, now: u64, stats: impl FnOnce() -> Stats) -> Result<()> {
+    /// Listens for events of sources that always have some.
+    fn check_silence(&mut self, moment: &Moment<'_>, now: Instant) -> Result<()> {
+        let Some(silence) = self.silence.as_mut().filter(|_| now >= self.listen) else {
+            return Ok(());
+        };
+        self.listen = now + silence::WAIT;
+        let stats = moment.source.stats_by_source();
+        let talkative = stats.iter().filter(|(name, _)| *name != setup::NAME);
+        let heard = talkative.map(|(_, stats)| stats.events).sum();
+        if heard != self.heard {
+            self.heard = heard;
+            silence.heard(now);
+        }
+        match silence.nothing(now, moment.latest) {
+            Some(alert) => self.internal.raise(&alert, now_ns()),
+            None => Ok(()),
+        }
+    }
+
+    fn check_drops(
+        &mut self,
+        now: u64,
+        stats: impl FnOnce() -> Vec<(&'static str, Stats)>,
+    ) -> Result<()> {
         match self.drops.check(now, stats) {
             Found::Nothing => {}
             Found::Limited => self.log.write(
@@ -109,6 +136,9 @@ impl Housekeeper {
     }
 
     fn check_reload(&mut self, now: Instant) -> Result<()> {
+        if self.is_relieved {
+            return Ok(());
+        }
         if self.requests.take_reload() {
             self.reloader.request(now);
         }
@@ -141,32 +171,17 @@ impl Housekeeper {
         state.refresh_accounts(now);
         state.purge(now);
     }
-
-    /// Whether the next session can take over without missing anything: all that happened before it
-    /// began to watch was seen.
-    fn can_be_relieved(&self, moment: &Moment<'_>) -> bool {
-        self.next.as_ref().is_some_and(|(_, opened)| {
-            moment.idle || moment.latest.is_some_and(|latest| latest >= opened.since)
-        })
-    }
 }
 
 impl Housekeeping for Housekeeper {
     fn tick(&mut self, moment: &mut Moment<'_>) -> Result<Tick> {
         let now = Instant::now();
-        if moment.latest != self.latest {
-            self.latest = moment.latest;
-            self.silence.heard(now);
-        } else if moment.idle
-            && let Some(alert) = self.silence.nothing(now, moment.latest)
-        {
-            self.internal.raise(&alert, now_ns())?;
-        }
+        self.check_silence(moment, now)?;
         let clock = || now_ns().max(moment.latest.unwrap_or(0));
         let time = moment.latest.filter(|_| !moment.idle).unwrap_or_else(clock);
         // Drops that a silence follows are told in it.
         if moment.latest.is_some() {
-            self.check_drops(time, || moment.source.stats())?;
+            self.check_drops(time, || moment.source.stats_by_source())?;
         }
         self.tend(moment.state, time);
         if self.requests.take_reopen() {
@@ -178,9 +193,9 @@ impl Housekeeping for Housekeeper {
         if is_over && moment.idle {
             return Ok(Tick::End);
         }
-        if self.can_be_relieved(moment) {
+        if let Some((_, opened)) = &self.next {
             self.is_relieved = true;
-            return Ok(Tick::End);
+            return Ok(Tick::HandOver(opened.since));
         }
         Ok(Tick::At(moment.latest.map_or(0, |latest| latest.saturating_add(PERIOD_NS))))
     }

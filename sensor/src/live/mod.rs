@@ -1,6 +1,7 @@
 //! Watching a running kernel: from the rules that are loaded to alerts, until a signal ends it.
 //!
-//! * `probe`: which system calls are wanted, and the source that delivers them.
+//! * `sources`: which system calls are wanted, and the sources that deliver them; `probe` is what
+//!   eBPF is asked for.
 //! * `housekeeping`: what is done beside events; `drops` and `silence` are the alerts about losing
 //!   events and about there being none, `reload` is SIGHUP.
 //! * `resolver`: the addresses of the hosts that rules name.
@@ -13,6 +14,7 @@ pub mod probe;
 mod reload;
 pub mod resolver;
 mod silence;
+pub mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -23,8 +25,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use falco_enrich::state::{Purging, State};
-use falco_proc::Proc;
-use falco_source::Stats;
+use falco_source::{Stats, ThreadLookup};
 
 use crate::cli::Options;
 use crate::config::Config;
@@ -35,10 +36,10 @@ use crate::outputs::{Queue, Stdout};
 use crate::recording::{self, WhenFull};
 use crate::session::Session;
 use crate::signals::{Requests, Stop};
-use crate::{preamble, summary};
+use crate::summary;
 use housekeeping::Housekeeper;
-use probe::Opened;
 use reload::Reloader;
+use sources::Opened;
 
 /// A session with the source that it watches through.
 struct Watch {
@@ -46,6 +47,8 @@ struct Watch {
     source: Opened,
     /// Rules saw the events until then already (nanoseconds since the epoch).
     seen_until: u64,
+    /// Nobody watched before.
+    is_first: bool,
 }
 
 /// Watches until a signal asks to stop.
@@ -55,8 +58,8 @@ struct Watch {
 pub fn run(options: &Options, session: Session, stop: &Stop) -> Result<ExitCode> {
     let requests = Requests::install().context("cannot handle SIGHUP and SIGUSR1")?;
     let options = Arc::new(options.clone());
-    let source = probe::open(&session)?;
-    let mut watch = Watch { session, source, seen_until: 0 };
+    let source = sources::open(&session, None)?;
+    let mut watch = Watch { session, source, seen_until: 0, is_first: true };
     loop {
         match watch.run(&options, &requests, stop)? {
             Some(next) => watch = next,
@@ -74,14 +77,14 @@ impl Watch {
         stop: &Stop,
     ) -> Result<Option<Watch>> {
         let matching = self.session.matching();
-        let Watch { session, source: mut opened, seen_until } = self;
+        let Watch { session, source: mut opened, seen_until, is_first } = self;
         let Session { config, engine, program, formatter, internal, log } = session;
         let buffered = config.buffered_outputs;
         let queue = Queue::start(config.outputs_queue_capacity, move || Stdout::new(buffered))
             .context("cannot start the thread that writes alerts")?;
         let internal = InternalAlerts::new(internal, queue.handle());
         // What comes after a reload would begin anew in the same file.
-        let whole = options.write.as_deref().filter(|_| seen_until == 0);
+        let whole = options.write.as_deref().filter(|_| is_first);
         let told = internal.clone();
         let mut recorders = recording::recorders(
             &config,
@@ -91,16 +94,16 @@ impl Watch {
             log,
             Box::new(move |alert| told.raise(&alert, now_ns())),
         )?;
-        let before = opened.source.stats();
+        let before = opened.source.stats_by_source();
         let mut housekeeper = Housekeeper::new(
             &config,
             requests.clone(),
             (queue.handle(), internal, log),
-            (opened.is_ebpf, before),
-            Reloader::new(Arc::clone(options)),
+            (opened.kinds, before),
+            Reloader::new(Arc::clone(options), opened.receiver.clone()),
             Duration::from_secs(options.duration),
         );
-        let mut state = live_state(&config);
+        let mut state = live_state(&config, opened.lookup);
         if let Some(resolver) = &opened.resolver {
             state.set_host_names(resolver.names());
         }
@@ -123,9 +126,8 @@ impl Watch {
         .run();
         drop(opened.source);
         let (drops, next) = housekeeper.finish();
-        // Who is to stop does not begin anew.
-        let next = next.filter(|_| !stop.requested());
-        if stop.requested() {
+        // Who is to stop takes over all the same: sandboxes must be told that nobody listens any more.
+        if next.is_none() && stop.requested() {
             log.info("SIGINT received, exiting...");
         } else if next.is_some() {
             log.info("SIGHUP received, restarting...");
@@ -173,11 +175,14 @@ fn tell_driver(stats: &Stats) {
 }
 
 /// Tables for events that happen now, on this host, before they are filled from a snapshot.
-pub fn live_state(config: &Config) -> State {
+/// `lookup` is asked about threads that no event told of.
+pub fn live_state(config: &Config, lookup: Option<Box<dyn ThreadLookup>>) -> State {
     let seconds = |seconds: u32| u64::from(seconds).saturating_mul(1_000_000_000);
     let mut state = State::new(config.limits());
     state.set_live(true);
-    state.set_lookup(Box::new(Proc::new(preamble::host_root())));
+    if let Some(lookup) = lookup {
+        state.set_lookup(lookup);
+    }
     state.set_purging(Purging {
         interval_ns: seconds(config.purge_interval_s),
         thread_timeout_ns: seconds(config.purge_timeout_s),

@@ -1,6 +1,6 @@
 //! SIGHUP: configuration and rules are read again beside the running watch, on another thread.
 //!
-//! Only when everything is fine does the new session take over: its probe watches already then, so
+//! Only when everything is fine does the new session take over: its source watches already then, so
 //! that nothing is missed. If anything is wrong, the old session goes on and an alert says why.
 
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::probe::{self, Opened};
+use falco_gvisor::Receiver;
+
+use super::sources::{self, Opened};
 use crate::cli::Options;
 use crate::config::EngineKind;
 use crate::session::Session;
@@ -24,6 +26,8 @@ pub type Loaded = (Session, Opened);
 /// Loads sessions on request.
 pub struct Reloader {
     options: Arc<Options>,
+    /// Where sandboxes send to at present; it stays, if the next session has the same.
+    kept: Option<Receiver>,
     /// When it was last asked.
     asked: Option<Instant>,
     /// The answer of the thread at work.
@@ -31,9 +35,9 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Sessions as `options` say.
-    pub fn new(options: Arc<Options>) -> Self {
-        Reloader { options, asked: None, working: None }
+    /// Sessions as `options` say, to take over from one whose sandboxes send to `kept`.
+    pub fn new(options: Arc<Options>, kept: Option<Receiver>) -> Self {
+        Reloader { options, kept, asked: None, working: None }
     }
 
     /// Asks for a session. What is being loaded already may be out of date and is loaded again.
@@ -58,10 +62,10 @@ impl Reloader {
         }
         self.asked = None;
         let (answer, working) = mpsc::sync_channel(1);
-        let options = Arc::clone(&self.options);
+        let (options, kept) = (Arc::clone(&self.options), self.kept.clone());
         let started = thread::Builder::new().name("reload".to_owned()).spawn(move || {
             // Nobody listens any more when the run is over.
-            let _ = answer.send(load(&options));
+            let _ = answer.send(load(&options, kept.as_ref()));
         });
         match started {
             Ok(_) => {
@@ -73,14 +77,11 @@ impl Reloader {
     }
 }
 
-fn load(options: &Options) -> Result<Loaded> {
+fn load(options: &Options, kept: Option<&Receiver>) -> Result<Loaded> {
     let session = Session::load(options)?;
-    match session.config.engine_kind {
-        EngineKind::ModernEbpf | EngineKind::Nodriver => {}
-        EngineKind::Replay | EngineKind::Kmod => {
-            bail!("engine.kind cannot change to this one while the program runs")
-        }
+    if session.config.engines.is(EngineKind::Replay) {
+        bail!("engine.kind cannot change to this one while the program runs");
     }
-    let opened = probe::open(&session)?;
+    let opened = sources::open(&session, kept)?;
     Ok((session, opened))
 }

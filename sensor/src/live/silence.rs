@@ -13,7 +13,7 @@ use serde_json::Map;
 use crate::internal_alert::InternalAlert;
 
 /// How long Falco waits when its buffers are empty.
-const WAIT: Duration = Duration::from_millis(30);
+pub const WAIT: Duration = Duration::from_millis(30);
 
 /// Measures how long no event came.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use falco_source::{Capabilities, Next, Snapshot, Source, SourceError, Stats};
 use super::housekeeping::Housekeeper;
 use super::live_state;
 use super::reload::Reloader;
+use super::sources::Kinds;
 use crate::alert::AlertFormatter;
 use crate::cli::{self, Command};
 use crate::config::{Config, DropActions};
@@ -133,15 +134,15 @@ fn play(
         config,
         Requests::default(),
         (queue.handle(), internal, log),
-        (true, Stats::default()),
-        Reloader::new(Arc::new(*options)),
+        (Kinds { ebpf: true, gvisor: false }, Vec::new()),
+        Reloader::new(Arc::new(*options), None),
         Duration::ZERO,
     );
     let outcome = EventLoop {
         source,
         begun: None,
         prepare: |_| {},
-        state: live_state(config),
+        state: live_state(config, None),
         fields: &engine.fields,
         rules: engine.loader.rules().len(),
         program: &program,

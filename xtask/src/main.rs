@@ -80,8 +80,8 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "bench",
         args: "replay [CAPTURE] [--rules FILE]... | rules | live [open=N]... [--json FILE] | \
-               churn [PROCESSES] | evaluate",
-        about: "speed, cost and memory against Falco's; tables under churn; conditions",
+               gvisor [SESSION] | churn [PROCESSES] | evaluate",
+        about: "speed, cost and memory against Falco's; sandboxes; tables under churn; conditions",
         run: measure::bench,
     },
     Command {

@@ -1,9 +1,10 @@
 //! Hands over to the crate `measure`: it reads JSON and gzip, so it has dependencies.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::packages::{self, BUILD, VALGRIND};
-use crate::{Result, process, run};
+use crate::{Result, process, run, runsc};
 
 /// `measure conformance`, of the release binary; everything when `args` name nothing.
 pub fn conformance(args: &[String]) -> Result {
@@ -28,15 +29,29 @@ pub fn bench(args: &[String]) -> Result {
         Some("live") if !packages::is_root() => {
             return Err("bench live needs root: the sensor watches the kernel".into());
         }
+        Some("gvisor") if !packages::is_root() => {
+            return Err("bench gvisor needs root: runsc does".into());
+        }
+        Some("gvisor") => {
+            packages::ensure(&[VALGRIND])?;
+            packages::ensure_live()?;
+            return measure_with("bench", args, runsc::newer());
+        }
         _ => {}
     }
     measure("bench", args)
 }
 
 fn measure(what: &str, args: &[String]) -> Result {
+    measure_with(what, args, None)
+}
+
+/// With the build of runsc of 2024, if it can be had.
+fn measure_with(what: &str, args: &[String], newer: Option<PathBuf>) -> Result {
     packages::ensure(&BUILD)?;
     let build = ["build", "--locked", "--release", "--package", "falco", "--package", "measure"];
     process::run(&mut process::cargo(&build))?;
     let mut measure = Command::new(run::built("measure")?);
+    measure.envs(newer.map(|path| (runsc::NEWER, path)));
     process::run(measure.arg(what).args(args)).map_err(|_| format!("{what} failed"))
 }

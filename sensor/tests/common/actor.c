@@ -117,6 +117,15 @@ static int late(int count, char **w)
     return perform(count - 2, w + 2);
 }
 
+/* times COUNT WORD... : again and again */
+static int times(int count, char **w)
+{
+    int failed = 0;
+    for (int i = atoi(w[1]); i > 0; i--)
+        failed |= perform(count - 2, w + 2);
+    return failed;
+}
+
 /* as UID WORD... : as an ordinary user */
 static int as(int count, char **w)
 {
@@ -594,6 +603,7 @@ static int perform(int count, char **w)
         int (*act)(int count, char **w);
     } deeds[] = {
         {"late", 2, late},
+        {"times", 2, times},
         {"as", 2, as},
         {"session", 2, session},
         {"child", 1, child},

@@ -42,6 +42,7 @@ const WITH_OWN_HOSTS: &str = "set -e; own=$1; shift
     exec \"$@\"";
 
 /// One line of JSON.
+#[derive(Clone)]
 pub struct Alert {
     pub json: Value,
 }
@@ -115,6 +116,14 @@ impl Setup {
             ..Setup::default()
         }
     }
+
+    /// Writes the configuration, and what it needs, into a directory; its path.
+    pub fn write(&self, dir: &Path) -> PathBuf {
+        let (config, markers) = (dir.join("falco.yaml"), dir.join("marker.yaml"));
+        fs::write(&markers, marker_rule()).expect("the marker's rule can be written");
+        fs::write(&config, configuration(self, &markers)).expect("the configuration");
+        config
+    }
 }
 
 impl Sensor {
@@ -142,11 +151,7 @@ impl Sensor {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let marker = dir.path().join(MARKER);
         fs::copy("/bin/true", &marker).expect("/bin/true can be copied");
-        let config = dir.path().join("falco.yaml");
-        let markers = dir.path().join("marker.yaml");
-        fs::write(&markers, marker_rule()).expect("the marker's rule can be written");
-        fs::write(&config, configuration(setup, &markers)).expect("the configuration");
-
+        let config = setup.write(dir.path());
         let falco = common::falco();
         let files = [("hosts", HOSTS), ("nsswitch.conf", "hosts: files\n"), ("resolv.conf", "")];
         for (name, text) in files {
@@ -232,6 +237,18 @@ impl Sensor {
         let none = |all: &mut Vec<Alert>| !all.iter().any(&is_it);
         let waited = self.alerts.one_more.wait_timeout_while(all, patience, none);
         !waited.expect("no reader panics").1.timed_out()
+    }
+
+    /// The first alert of this kind that has come.
+    pub fn find(&self, is_it: impl Fn(&Alert) -> bool) -> Option<Alert> {
+        let all = self.alerts.all.lock().expect("no reader panics");
+        all.iter().find(|alert| is_it(alert)).cloned()
+    }
+
+    /// How many alerts of this kind have come.
+    pub fn count(&self, is_it: impl Fn(&Alert) -> bool) -> usize {
+        let all = self.alerts.all.lock().expect("no reader panics");
+        all.iter().filter(|alert| is_it(alert)).count()
     }
 
     /// Sends SIGTERM and waits for the end.

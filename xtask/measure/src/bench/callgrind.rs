@@ -19,6 +19,18 @@ pub struct Profile {
 
 /// Runs `command` under callgrind; `out` is where callgrind may write.
 pub fn profile(command: &Command, out: &Path) -> Result<Profile> {
+    let mut valgrind = below_valgrind(command, out);
+    // Its words on system calls that it does not know are of no interest unless it fails.
+    let output =
+        valgrind.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
+    let output = output.context("cannot run valgrind")?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{valgrind:?} ended with {}\n{stderr}", output.status);
+    read(out)
+}
+
+/// `command` under callgrind, to be run; `out` is where callgrind may write.
+pub fn below_valgrind(command: &Command, out: &Path) -> Command {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--quiet", "--tool=callgrind"]);
     valgrind.arg(format!("--callgrind-out-file={}", out.display()));
@@ -26,13 +38,11 @@ pub fn profile(command: &Command, out: &Path) -> Result<Profile> {
     for (key, value) in command.get_envs() {
         valgrind.env(key, value.unwrap_or_default());
     }
-    // Its words on system calls that it does not know are of no interest unless it fails.
-    let output =
-        valgrind.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
-    let output = output.context("cannot run valgrind")?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{valgrind:?} ended with {}\n{stderr}", output.status);
+    valgrind
+}
 
+/// Reads what callgrind wrote.
+pub fn read(out: &Path) -> Result<Profile> {
     let mut annotate = Command::new("callgrind_annotate");
     annotate.args(["--auto=no", "--threshold=100"]).arg(out);
     let annotated = annotate.output().context("cannot run callgrind_annotate")?;

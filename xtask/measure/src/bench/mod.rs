@@ -3,9 +3,11 @@
 //! * [`replay`]: events per second, instructions per event, peak memory and where the time goes.
 //! * [`rules`]: the time to compile the official rule files.
 //! * [`live`]: what the sensor costs a machine at work, and how fast it starts.
+//! * [`gvisor`]: how many messages of sandboxes it takes, and what being traced costs a sandbox.
 //! * [`process`]: running a command and what it used; [`callgrind`]: counting its instructions.
 
 mod callgrind;
+mod gvisor;
 mod live;
 pub mod process;
 mod replay;
@@ -16,13 +18,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-/// Runs `replay`, `rules` or `live`, each with its own arguments.
+/// Runs `replay`, `rules`, `live` or `gvisor`, each with its own arguments.
 pub fn run(args: &[String]) -> Result<()> {
     match args.split_first() {
         Some((what, rest)) if what == "replay" => replay::run(rest),
         Some((what, _)) if what == "rules" => rules::run(),
         Some((what, rest)) if what == "live" => live::run(rest),
-        _ => bail!("bench replay [CAPTURE] [--rules FILE]..., bench rules, or bench live"),
+        Some((what, rest)) if what == "gvisor" => gvisor::run(rest),
+        _ => bail!("bench replay [CAPTURE] [--rules FILE]..., bench rules, live or gvisor"),
     }
 }
 

@@ -37,7 +37,7 @@ impl Load {
     }
 
     /// Reads lines like `open ops=1000 … wall_ns=1571.6 cpu_ns=1571.3`.
-    fn parse(text: &str) -> Load {
+    pub fn parse(text: &str) -> Load {
         let phase = |line: &str| {
             let (name, rest) = line.split_once(' ')?;
             let figure =

@@ -8,7 +8,7 @@
 //! * [`sensor`]: a sensor that runs meanwhile; [`load`]: the load and what it tells.
 //! * [`table`]: the figures for people; as JSON with `--json FILE`.
 
-mod load;
+pub mod load;
 mod sensor;
 mod table;
 

@@ -15,7 +15,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::{falco, run};
+use common::{falco, live, run};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketType, connect, recv, send, socket,
 };
@@ -290,11 +290,7 @@ fn sessions_of_the_running_sensor_are_listed() {
 
 #[test]
 fn the_host_and_sandboxes_are_watched_at_once() {
-    if !rustix::process::geteuid().is_root()
-        || !Path::new("/sys/kernel/btf/vmlinux").exists()
-        || std::env::var("FALCO_LIVE_TESTS").is_ok_and(|value| value == "off")
-    {
-        eprintln!("IGNORED: sandboxes beside the host because that needs root and BTF");
+    if !live("sandboxes beside the host") {
         return;
     }
     let desk = Desk::new();

@@ -15,12 +15,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use common::falco;
+use common::{falco, live};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -35,21 +35,6 @@ const CAPABILITIES: &str = "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_sear
 const FEW_CALLS: [&str; 2] = ["-o", "base_syscalls.custom_set[]=close"];
 /// Large rings, since a debug build does not keep up with a busy machine.
 const LARGE_RINGS: [&str; 2] = ["-o", "engine.modern_ebpf.buf_size_preset=8"];
-
-/// Whether live tests can run here.
-fn live(what: &str) -> bool {
-    let missing = if std::env::var("FALCO_LIVE_TESTS").is_ok_and(|value| value == "off") {
-        "FALCO_LIVE_TESTS is off"
-    } else if !rustix::process::geteuid().is_root() {
-        "this is not root"
-    } else if !Path::new("/sys/kernel/btf/vmlinux").exists() {
-        "this kernel has no BTF"
-    } else {
-        return true;
-    };
-    eprintln!("IGNORED: {what} because {missing}");
-    false
-}
 
 /// A directory that anyone may read, with a folder for files that the rule is about.
 struct Desk {

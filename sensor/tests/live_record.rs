@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{falco, run};
+use common::{falco, live, run};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -32,21 +32,6 @@ const LARGE_RINGS: [&str; 4] = [
     "-o",
     "engine.modern_ebpf.cpus_for_each_buffer=0",
 ];
-
-/// Whether live tests can run here.
-fn live(what: &str) -> bool {
-    let missing = if std::env::var("FALCO_LIVE_TESTS").is_ok_and(|value| value == "off") {
-        "FALCO_LIVE_TESTS is off"
-    } else if !rustix::process::geteuid().is_root() {
-        "this is not root"
-    } else if !Path::new("/sys/kernel/btf/vmlinux").exists() {
-        "this kernel has no BTF"
-    } else {
-        return true;
-    };
-    eprintln!("IGNORED: {what} because {missing}");
-    false
-}
 
 /// What a scenario leaves in its environment, by which rules know its processes.
 const TOKEN: &str = "FALCO_RECORD_TEST";

@@ -65,3 +65,18 @@ pub fn shared() -> Option<PathBuf> {
     eprintln!("IGNORED: {} does not exist, so there is nothing to compare with", path.display());
     None
 }
+
+/// Whether the running kernel can be watched here, or a loud word that the test is passed over.
+pub fn live(what: &str) -> bool {
+    let missing = if std::env::var("FALCO_LIVE_TESTS").is_ok_and(|value| value == "off") {
+        "FALCO_LIVE_TESTS is off"
+    } else if !rustix::process::geteuid().is_root() {
+        "this is not root"
+    } else if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        "this kernel has no BTF"
+    } else {
+        return true;
+    };
+    eprintln!("IGNORED: {what} because {missing}");
+    false
+}

@@ -138,6 +138,8 @@ pub struct Attacher {
 struct Shared {
     /// What runs is to be given up.
     cancelled: AtomicBool,
+    /// So is the end of sessions.
+    is_late: AtomicBool,
     /// All sessions were ended, or given up on.
     has_stopped: AtomicBool,
     /// The sandboxes as last seen.

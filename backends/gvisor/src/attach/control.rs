@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -29,6 +29,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A session that ended after less than this, in a sandbox that goes on, counts as failed: somebody
 /// else may want it as much as we do.
 const SHORT: Duration = Duration::from_secs(600);
+
+/// How long before sessions must have ended those that have not are given up.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// What the thread that decides begins with.
 pub(super) struct Control {
@@ -88,6 +91,11 @@ impl Jobs {
         self.changed.notify_one();
     }
 
+    /// Takes back the jobs that nobody has begun.
+    fn clear(&self) -> Vec<Job> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).0.drain(..).collect()
+    }
+
     /// No more jobs: those that do them end.
     fn close(&self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
@@ -119,12 +127,11 @@ struct Worker {
 
 impl Worker {
     fn run(self) {
-        // The end of sessions is what everything else is given up for.
-        let never = AtomicBool::new(false);
         while let Some(job) = self.jobs.next() {
             let tell = |outcome| drop(self.tell.send(outcome));
             let cancelled = match job {
-                Job::Detach(_) => &never,
+                // The end of sessions is what everything else is given up for.
+                Job::Detach(_) => &self.shared.is_late,
                 _ => &self.shared.cancelled,
             };
             let result = self.tools.work(&job, cancelled, &tell);
@@ -143,6 +150,24 @@ struct Failure {
     told: String,
 }
 
+/// The end of all sessions.
+#[derive(Clone, Copy)]
+struct Stop {
+    /// When it must be over.
+    end: Instant,
+    /// Sessions that have not ended.
+    left: usize,
+    /// What has not ended yet is being given up.
+    is_late: bool,
+}
+
+impl Stop {
+    /// When something has to be done.
+    fn next(&self) -> Instant {
+        if self.is_late { self.end } else { self.end.checked_sub(GRACE).unwrap_or(self.end) }
+    }
+}
+
 struct Decider {
     control: Control,
     jobs: Arc<Jobs>,
@@ -155,8 +180,8 @@ struct Decider {
     seen: HashSet<Key>,
     /// All of them.
     sandboxes: Vec<Arc<Sandbox>>,
-    /// When the end of sessions must be over, and how many are not ended yet.
-    stop: Option<(Instant, usize)>,
+    /// Sessions are being ended.
+    stop: Option<Stop>,
     /// It was said that there are too many sandboxes.
     is_full: bool,
 }
@@ -170,16 +195,21 @@ impl Decider {
         let mut next_look = Instant::now() + LOOK;
         loop {
             let now = Instant::now();
-            let until = self.stop.map_or(next_look, |(end, _)| end);
+            let until = self.stop.map_or(next_look, |stop| stop.next());
             match requests.recv_timeout(until.saturating_duration_since(now)) {
                 Ok(Request::Quit) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(request) => self.hear(request),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if let Some((end, left)) = self.stop {
-                if left == 0 || Instant::now() >= end {
-                    self.control.shared.has_stopped.store(true, Ordering::Relaxed);
+            if let Some(stop) = &mut self.stop {
+                let shared = &self.control.shared;
+                if stop.left == 0 || Instant::now() >= stop.end {
+                    shared.has_stopped.store(true, Ordering::Relaxed);
                     break;
+                }
+                if Instant::now() >= stop.next() {
+                    stop.is_late = true;
+                    shared.is_late.store(true, Ordering::Relaxed);
                 }
             } else if self.control.attach && Instant::now() >= next_look {
                 self.look();
@@ -193,11 +223,11 @@ impl Decider {
     }
 
     fn hear(&mut self, request: Request) {
-        if self.stop.is_some() {
-            if let (Request::Done { job: Job::Detach(_), .. }, Some((_, left))) =
-                (&request, &mut self.stop)
-            {
-                *left = left.saturating_sub(1);
+        if let Some(stop) = &mut self.stop {
+            // Nothing else counts any more.
+            if let Request::Done { job, .. } = request {
+                stop.left -= usize::from(matches!(job, Job::Detach(_)) && stop.left > 0);
+                self.free(&job);
             }
             return;
         }
@@ -326,10 +356,8 @@ impl Decider {
     }
 
     fn done(&mut self, job: &Job, result: Result<(), NoAnswer>) {
-        let Some(sandbox) = job.sandbox() else { return };
-        let key = Key::of(sandbox);
-        self.busy.remove(&key);
-        if let Job::Attach(_) = job {
+        if let Job::Attach(sandbox) = job {
+            let key = Key::of(sandbox);
             match result {
                 Ok(()) => {
                     if self.failures.remove(&key).is_some_and(|failure| !failure.told.is_empty()) {
@@ -337,10 +365,17 @@ impl Decider {
                     }
                 }
                 Err(NoAnswer::Gone { .. }) => {}
-                Err(error) => self.fail(key.clone(), Some(error.to_string())),
+                Err(error) => self.fail(key, Some(error.to_string())),
             }
         }
-        // Whoever waited for this sandbox is next.
+        self.free(job);
+    }
+
+    /// Lets whoever waited for the sandbox of this job have it.
+    fn free(&mut self, job: &Job) {
+        let Some(sandbox) = job.sandbox() else { return };
+        let key = Key::of(sandbox);
+        self.busy.remove(&key);
         if let Some(at) = self.waiting.iter().position(|job| job.is_for(&key))
             && let Some(job) = self.waiting.remove(at)
         {
@@ -396,19 +431,20 @@ impl Decider {
     }
 
     fn begin_stop(&mut self, end: Instant) {
-        let connected = self.control.tools.connections.sandboxes();
+        // In those for which runsc runs, a session may just have begun.
+        let mut concerned = self.control.tools.connections.sandboxes();
+        concerned.extend(self.busy.iter().cloned());
         self.look();
-        let sandboxes: Vec<Arc<Sandbox>> = self
-            .sandboxes
-            .iter()
-            .filter(|sandbox| connected.contains(&Key::of(sandbox)))
-            .cloned()
-            .collect();
         self.waiting.clear();
+        for job in self.jobs.clear() {
+            self.free(&job);
+        }
         self.control.shared.cancelled.store(true, Ordering::Relaxed);
-        self.stop = Some((end, sandboxes.len()));
+        let is_concerned = |sandbox: &&Arc<Sandbox>| concerned.contains(&Key::of(sandbox));
+        let sandboxes: Vec<_> = self.sandboxes.iter().filter(is_concerned).cloned().collect();
+        self.stop = Some(Stop { end, left: sandboxes.len(), is_late: false });
         for sandbox in sandboxes {
-            self.jobs.push(Job::Detach(sandbox));
+            self.give(Job::Detach(sandbox));
         }
     }
 

@@ -341,8 +341,8 @@ fn events_are_printed_and_recordings_replay_to_the_same_alerts() {
     drop(sandbox);
 
     let capture = desk.path("c.scap");
-    let mut command = desk.falco(&["record", "--engine", "gvisor", "-w"]);
-    command.arg(&capture);
+    let file = capture.to_str().unwrap();
+    let mut command = desk.falco(&["record", "--engine", "gvisor", "-w", file]);
     let recording = Watching::start(&mut command, "watching gVisor sandboxes");
     let sandbox = Sandbox::start(&desk.socket());
     (0..10).for_each(|i| sandbox.open(&format!("/watched/{i}")));

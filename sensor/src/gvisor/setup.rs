@@ -11,6 +11,7 @@ use falco_gvisor::{Options, Receiver};
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::preamble;
 
 /// The name of the source, in `engine.kind` and among counters.
 pub const NAME: &str = "gvisor";
@@ -90,6 +91,7 @@ pub fn options(config: &Config, syscalls: &SyscallSet) -> Result<Options> {
         max_sandboxes: MAX_SANDBOXES,
         roots: roots(config),
         runsc: runsc(config),
+        host_root: preamble::host_root(),
         syscalls: syscalls.iter().collect(),
         attach: config.gvisor_attach,
         // After a reload, sources themselves tell nothing as earlier than it was.

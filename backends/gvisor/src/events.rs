@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 
 use falco_event::{EventBuilder, EventCode, EventError, RawEvent};
 
+/// Bytes of memory that are kept while nothing waits.
+const KEPT: usize = 1 << 20;
+
 /// Events in the order in which they happened, in one piece of memory that is used again.
 #[derive(Debug, Default)]
 pub struct Events {
@@ -33,6 +36,9 @@ impl Events {
         flags: u32,
         fill: impl FnOnce(&mut EventBuilder),
     ) -> Result<(), EventError> {
+        if self.waiting.is_empty() {
+            self.begin_anew();
+        }
         fill(self.builder.start(ts, tid, code));
         let event = self.builder.finish(0, flags)?;
         self.bytes.extend_from_slice(event.bytes());
@@ -45,15 +51,24 @@ impl Events {
         self.waiting.is_empty()
     }
 
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// The next event, taken out.
     pub fn pop(&mut self) -> Option<RawEvent<'_>> {
-        let Some((end, flags)) = self.waiting.pop_front() else {
-            self.bytes.clear();
-            self.begin = 0;
-            return None;
-        };
+        let (end, flags) = self.waiting.pop_front()?;
         let begin = std::mem::replace(&mut self.begin, end);
         // It was valid when it was appended.
         RawEvent::parse(self.bytes.get(begin..end)?, 0, flags).ok()
+    }
+
+    fn begin_anew(&mut self) {
+        self.bytes.clear();
+        self.begin = 0;
+        // What many processes at once took is not needed for one.
+        self.bytes.shrink_to(KEPT);
+        self.waiting.shrink_to(KEPT / 64);
     }
 }

@@ -11,7 +11,7 @@
 //! * [`mapper`]: messages of one sandbox to events; [`events`]: where they wait.
 //! * [`containers`]: what a container is, told as events.
 //! * [`attach`]: sessions begun, begun anew and ended beside the flow of events.
-//! * [`source`]: [`Gvisor`], which puts all of this together.
+//! * [`source`]: [`Gvisor`], which puts all of this together; [`status`]: what it tells other processes.
 //! * [`coverage`]: what gVisor tells of each system call, and what it does not.
 //!
 //! A sandbox is hostile: every size, text and number that it sends is checked and bounded, and what
@@ -30,6 +30,7 @@ pub mod receiver;
 pub mod replay;
 pub mod runsc;
 pub mod source;
+pub mod status;
 pub mod wire;
 
 pub use coverage::{Coverage, coverage_of};

@@ -1,6 +1,6 @@
 //! [`Recording`]: a session as gVisor's `tracereplay` saves it, and sending it again as a sandbox would.
 //!
-//! For tests and benchmarks. The file: `tracereplay file\r`, then texts with a little-endian `u64` of
+//! For tests and benchmarks. The file: `tracereplay file`, then texts with a little-endian `u64` of
 //! their length before each: first a JSON object with the `version` of the protocol, then records,
 //! headers included. (gVisor's `tools/tracereplay`; its README says so in other words.)
 
@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::wire::{Handshake, MAX_HANDSHAKE, MAX_RECORD};
 
 /// What a recording begins with.
-const SIGNATURE: &[u8] = b"tracereplay file\r";
+const SIGNATURE: &[u8] = b"tracereplay file";
 
 /// Why a file is no recording.
 #[derive(Debug, Error)]
@@ -82,6 +82,18 @@ impl Recording {
             records.push(record.to_vec());
         }
         Ok(Recording { version, records })
+    }
+
+    /// The bytes of a file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut file = SIGNATURE.to_vec();
+        let config = format!(r#"{{"version":{}}}"#, self.version);
+        for text in std::iter::once(config.as_bytes()).chain(self.records.iter().map(Vec::as_slice))
+        {
+            file.extend_from_slice(&(text.len() as u64).to_le_bytes());
+            file.extend_from_slice(text);
+        }
+        file
     }
 
     /// Connects to `socket` and sends all records, waiting where the receiver is slow.
@@ -196,25 +208,21 @@ mod tests {
 
     use super::*;
 
-    fn file(config: &str, records: &[&[u8]]) -> Vec<u8> {
-        let mut file = SIGNATURE.to_vec();
-        for text in std::iter::once(config.as_bytes()).chain(records.iter().copied()) {
-            file.extend_from_slice(&(text.len() as u64).to_le_bytes());
-            file.extend_from_slice(text);
-        }
-        file
+    fn file(records: &[&[u8]]) -> Vec<u8> {
+        let records = records.iter().map(|record| record.to_vec()).collect();
+        Recording { version: 1, records }.to_bytes()
     }
 
     #[test]
     fn a_file_is_read_back() {
-        let read = Recording::parse(&file(r#"{"version":1}"#, &[b"one", b"", b"three"])).unwrap();
+        let read = Recording::parse(&file(&[b"one", b"", b"three"])).unwrap();
         assert_eq!(read.version, 1);
         assert_eq!(read.records, [b"one".to_vec(), vec![], b"three".to_vec()]);
     }
 
     #[test]
     fn what_is_cut_or_lies_is_refused() {
-        let whole = file(r#"{"version":1}"#, &[b"one"]);
+        let whole = file(&[b"one"]);
         for len in 0..whole.len() {
             // Where it may end is before the record.
             let is_fine = len == whole.len() - 8 - 3;
@@ -223,7 +231,8 @@ mod tests {
         let mut lies = whole.clone();
         lies.extend_from_slice(&u64::MAX.to_le_bytes());
         assert!(matches!(Recording::parse(&lies), Err(ReplayError::Damaged { .. })));
-        assert!(matches!(Recording::parse(&file("{", &[])), Err(ReplayError::Config(_))));
+        let no_json = String::from_utf8(whole).unwrap().replace('{', "[");
+        assert!(matches!(Recording::parse(no_json.as_bytes()), Err(ReplayError::Config(_))));
     }
 
     #[test]

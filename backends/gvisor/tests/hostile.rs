@@ -1,5 +1,6 @@
 //! The real receiver on a temporary socket, and sandboxes that lie, flood and vanish: it neither
 //! crashes nor grows, and others are served in time.
+#![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -27,7 +27,10 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, eventfd};
 use thiserror::Error;
 
+use crate::attach::Connections;
+
 pub use batch::{Batch, Record};
+pub(crate) use receive::now_ns;
 pub use stats::{ConnectionStats, ReceiverStats};
 
 use queue::Queues;
@@ -176,6 +179,7 @@ struct Running {
     queues: Arc<Queues>,
     /// Ends the thread when it becomes readable.
     stop: OwnedFd,
+    sandboxes: Connections,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -200,12 +204,19 @@ impl Receiver {
             .spawn(move || thread.run())
             .map_err(failed("cannot start the thread that receives at"))?;
         let socket = path.clone();
-        Ok(Receiver { inner: Arc::new(Running { socket, queues, stop, thread: Some(thread) }) })
+        let (sandboxes, thread) = (Connections::default(), Some(thread));
+        Ok(Receiver { inner: Arc::new(Running { socket, queues, stop, sandboxes, thread }) })
     }
 
     /// The socket as it was asked for.
     pub fn socket(&self) -> &Path {
         &self.inner.socket
+    }
+
+    /// What those who consumed found out about the sandboxes behind the connections. It is kept here,
+    /// as the connections are.
+    pub fn sandboxes(&self) -> &Connections {
+        &self.inner.sandboxes
     }
 
     /// Begins to consume: first told are the connections that there are. `None` while somebody else

@@ -12,6 +12,9 @@ use falco_rules::loader::{LoadedRule, SYSCALL_SOURCE};
 
 use crate::log::Log;
 
+/// Rules that one line of the log names.
+const MOST_NAMES: usize = 30;
+
 /// What the enabled rules miss.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -60,11 +63,15 @@ impl Limits {
 
     fn summary(&self, beside_ebpf: bool) -> Option<String> {
         let Limits { rules, blind, partly } = self;
-        let names: Vec<&str> = blind.iter().map(|miss| miss.rule.as_str()).collect();
-        let blind = match names.len() {
+        let names: Vec<&str> = blind.iter().take(MOST_NAMES).map(|miss| &*miss.rule).collect();
+        let names = names.join(", ");
+        let blind = match blind.len() {
             0 => None,
-            1 => Some(format!("1 of {rules} rules cannot fire: {}", names.join(""))),
-            count => Some(format!("{count} of {rules} rules cannot fire: {}", names.join(", "))),
+            count if count > MOST_NAMES => {
+                let more = count - MOST_NAMES;
+                Some(format!("{count} of {rules} rules cannot fire: {names} and {more} more"))
+            }
+            count => Some(format!("{count} of {rules} rules cannot fire: {names}")),
         };
         let partly = match partly.len() {
             0 => None,
@@ -143,4 +150,48 @@ impl Miss {
 
 fn plural<T>(of: &[T]) -> &'static str {
     if of.len() == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn miss(rule: &str) -> Miss {
+        Miss {
+            rule: rule.to_owned(),
+            unseen: BTreeMap::from([("it is not told", vec!["mount", "umount2"])]),
+            lacking: BTreeMap::from([("no address", vec!["sendto"])]),
+            fields: BTreeMap::from([("sandboxes do not tell it", vec!["proc.tty".to_owned()])]),
+        }
+    }
+
+    #[test]
+    fn one_line_sums_up() {
+        let limits = |blind: usize, partly: usize| Limits {
+            rules: 50,
+            blind: (0..blind).map(|i| miss(&format!("R{i}"))).collect(),
+            partly: (0..partly).map(|_| miss("P")).collect(),
+        };
+        let begin = |blind, partly, ebpf| limits(blind, partly).summary(ebpf).unwrap();
+        assert!(begin(1, 1, false).starts_with(
+            "In sandboxes of gVisor, 1 of 50 rules cannot fire: R0; 1 rule may miss something. "
+        ));
+        assert!(begin(0, 3, true).starts_with(
+            "In sandboxes of gVisor (not on the host, which eBPF watches), 3 rules may miss something."
+        ));
+        assert!(begin(40, 0, false).contains(", R29 and 10 more. gVisor tells of fewer"));
+        assert_eq!(limits(0, 0).summary(false), None);
+    }
+
+    #[test]
+    fn reasons_name_what_they_are_about() {
+        assert_eq!(
+            miss("x").reasons(),
+            [
+                "mount, umount2 not seen: it is not told",
+                "sendto: no address",
+                "field proc.tty: sandboxes do not tell it"
+            ]
+        );
+    }
 }

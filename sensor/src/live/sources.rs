@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail};
 use falco_enrich::selection::{self, Selection, SyscallSet};
 use falco_event::Syscall;
-use falco_gvisor::Receiver;
+use falco_gvisor::{Gvisor, Receiver};
 use falco_modern_ebpf::ModernEbpf;
 use falco_rules::loader::{LoadedRule, SYSCALL_SOURCE};
 use falco_source::{Several, Snapshot, Source, ThreadLookup};
@@ -131,7 +131,10 @@ pub fn open_for(
             log.info("Sandboxes that were not started to send there are left alone.");
         }
         opening.receiver = Some(receiver.clone());
-        opening = opening.add(falco_gvisor::Gvisor::new(receiver, options))?;
+        let mut source = Gvisor::new(receiver, options);
+        let log = *log;
+        source.set_notes(move |line| log.warning(line));
+        opening = opening.add(source)?;
     }
     opening.done(kinds)
 }

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use falco_event::Syscall;
 use serde_json::{Value, json};
@@ -113,6 +114,14 @@ struct Schematized {
     detail: Detail,
 }
 
+const fn both(
+    call: &'static str,
+    optional: &'static [&'static str],
+    detail: Detail,
+) -> Schematized {
+    Schematized { call, enter: true, optional, detail }
+}
+
 const fn exit(
     call: &'static str,
     optional: &'static [&'static str],
@@ -126,12 +135,14 @@ const FD: &[&str] = &["fd_path"];
 
 /// Calls with schematized points.
 ///
-/// * clone, fork and vfork are not among them: `sentry/clone` tells of each new thread, however it
-///   was made, and with ids that mean the same everywhere.
+/// * Enter points of open, openat, creat and connect are asked for, since a program can change what it
+///   has passed while the call runs: what counts is what it asked for at first.
+/// * So are those of execve, for the path as it was passed: `sentry/execve` comes before the exit in
+///   builds until 2025, and has only the path of what was found there. The environment comes with
+///   `sentry/execve`, so it need not come thrice.
+/// * clone and its like tell what id the new thread has in its container. That there is one, and what
+///   it is, `sentry/clone` says.
 /// * close is asked for without the path: there is none any more at its exit, and the tables know it.
-/// * The exit of execve comes without environment, which `sentry/execve` has. Its enter is needed for
-///   the path as it was passed, which is in no message before the exit, while `sentry/execve` comes
-///   before that in builds until 2025.
 const SCHEMATIZED: &[Schematized] = &[
     exit("read", FD, Detail::Who),
     exit("readv", FD, Detail::Who),
@@ -143,9 +154,9 @@ const SCHEMATIZED: &[Schematized] = &[
     exit("pwrite64", FD, Detail::Who),
     exit("pwritev", FD, Detail::Who),
     exit("pwritev2", FD, Detail::Who),
-    exit("open", NONE, Detail::Where),
-    exit("openat", FD, Detail::Where),
-    exit("creat", FD, Detail::Where),
+    both("open", NONE, Detail::Where),
+    both("openat", FD, Detail::Where),
+    both("creat", FD, Detail::Where),
     exit("close", NONE, Detail::Who),
     exit("pipe", NONE, Detail::Who),
     exit("pipe2", NONE, Detail::Who),
@@ -155,13 +166,16 @@ const SCHEMATIZED: &[Schematized] = &[
     exit("fcntl", FD, Detail::Who),
     exit("socket", NONE, Detail::Who),
     exit("socketpair", NONE, Detail::Who),
-    exit("connect", FD, Detail::Where),
+    both("connect", FD, Detail::Where),
     exit("accept", FD, Detail::Who),
     exit("accept4", FD, Detail::Who),
     exit("bind", FD, Detail::Where),
     exit("listen", FD, Detail::Who),
-    Schematized { call: "execve", enter: true, optional: NONE, detail: Detail::When },
-    Schematized { call: "execveat", enter: true, optional: FD, detail: Detail::When },
+    exit("clone", NONE, Detail::Who),
+    exit("fork", NONE, Detail::Who),
+    exit("vfork", NONE, Detail::Who),
+    both("execve", NONE, Detail::When),
+    both("execveat", FD, Detail::When),
     exit("chdir", NONE, Detail::Where),
     exit("fchdir", FD, Detail::Where),
     exit("chroot", NONE, Detail::Where),
@@ -187,8 +201,7 @@ const SCHEMATIZED: &[Schematized] = &[
 ];
 
 /// Calls that the points in every session tell of.
-const TOLD_ANYWAY: &[&str] =
-    &["clone", "clone3", "fork", "vfork", "exit", "exit_group", "sched_process_exit"];
+const TOLD_ANYWAY: &[&str] = &["sched_process_exit"];
 
 /// Calls whose raw points are not worth their price. Tables want them for the addresses of whom they
 /// talk to, which the registers do not have, and servers make them all the time.
@@ -226,8 +239,12 @@ pub fn told(call: &Syscall, version: Version) -> Told {
 /// The number by which the raw points of `call` are named.
 #[cfg(target_arch = "x86_64")]
 fn raw_number(call: &Syscall) -> Option<u16> {
-    // The last number of today's kernels is below 500, so this is a matter of microseconds.
-    (0..500).find(|&number| Syscall::by_x86_64_number(number).is_some_and(|c| c.id == call.id))
+    static NUMBERS: LazyLock<BTreeMap<u16, u16>> = LazyLock::new(|| {
+        // The last number of today's kernels is below 500.
+        let id = |number| Some((Syscall::by_x86_64_number(number)?.id, number));
+        (0..500).filter_map(id).collect()
+    });
+    NUMBERS.get(&call.id).copied()
 }
 
 /// Numbers of other machines are not known to the event table.

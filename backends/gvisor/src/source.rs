@@ -470,6 +470,10 @@ impl Source for Gvisor {
 
     /// Sessions are ended beside, as that takes runsc a while; what is sent meanwhile is told.
     fn stop_capture(&mut self) {
+        if matches!(self.phase, Phase::Waiting) {
+            // What arrived already is told, and sessions of a source before this one are ended.
+            self.take_over();
+        }
         match self.phase {
             Phase::Waiting => self.phase = Phase::Over,
             Phase::Watching => {

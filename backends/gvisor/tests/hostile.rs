@@ -310,6 +310,23 @@ fn sudden_ends_lose_nothing_that_was_sent() {
     assert_eq!(heard.records.len(), 100);
 }
 
+#[test]
+fn one_that_ends_without_reading_our_handshake_loses_nothing_either() {
+    let room = room(|_| {});
+    let consumer = room.receiver.consumer().unwrap();
+    let sender = Sender::connect_only(&room.socket).unwrap();
+    sender.send(&[8, 1]).unwrap();
+    sender.send(&record(1, b"at once")).unwrap();
+    let mut heard = Heard::default();
+    assert!(heard.take(&consumer, IN_TIME, |heard| heard.has(b"at once")));
+    consumer.hold(heard.opened[0], true);
+    sender.send(&record(1, b"and last")).unwrap();
+    drop(sender);
+    consumer.hold(heard.opened[0], false);
+    assert!(heard.take(&consumer, IN_TIME, |heard| !heard.closed.is_empty()));
+    assert!(heard.has(b"and last"));
+}
+
 /// Sends as much as it can until told to stop, as a sandbox does that has lost its mind.
 fn flood(socket: &Path, stop: &Arc<AtomicBool>) -> thread::JoinHandle<u64> {
     let (socket, stop) = (socket.to_owned(), Arc::clone(stop));

@@ -5,7 +5,7 @@
 //! connections in turn, so many records each, and puts them into queues with bounded memory. Where a
 //! queue is full it stops reading, and the sandbox counts what it cannot send.
 //!
-//! * `bind`: the socket; `receive`: the thread.
+//! * `bind`: the socket; `receive`: the thread; `slots`: many records at a time.
 //! * [`batch`]: records on their way; `queue`: where they wait; [`stats`]: counters.
 //!
 //! A receiver outlives those who consume what it receives: at a reload, connections stay.
@@ -14,6 +14,7 @@ pub mod batch;
 mod bind;
 mod queue;
 mod receive;
+mod slots;
 pub mod stats;
 
 use std::fmt;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno as Refusal;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
@@ -18,14 +19,13 @@ use rustix::time::{ClockId, clock_gettime};
 use super::batch::{Batch, Record};
 use super::bind::Bound;
 use super::queue::{Queues, Room};
+use super::slots::Slots;
 use super::stats::ConnectionStats;
 use super::{Connection, Peer};
-use crate::wire::{self, Handshake, MAX_HANDSHAKE, MAX_RECORD};
+use crate::wire::{self, Handshake, MAX_HANDSHAKE};
 
 /// How long a handshake may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
-/// Records that are read from one connection before the next has its turn.
-const QUOTA: usize = 64;
 /// Connections that are accepted before others are read again.
 const ACCEPTS: usize = 64;
 /// After this time it is looked again whether what was full has room, and whether fds are free.
@@ -34,7 +34,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const REST: Duration = Duration::from_millis(100);
 /// Little is going on if no connection brought more records, or bytes, at a time. Then it is better
 /// to let some gather: nobody is woken for each, neither here nor, to wake us, in the sandbox.
-const LITTLE: (usize, u64) = (32, 16 << 10);
+const LITTLE: (usize, u64) = (24, 16 << 10);
 /// How long. A sandbox can have fewer than 300 small messages in its queue before it loses any.
 const GATHERING: Duration = Duration::from_millis(1);
 
@@ -59,7 +59,6 @@ pub(super) struct Thread {
     /// Given up to accept, and refuse, where no other fd can be had.
     reserve: Option<OwnedFd>,
     staged: Batch,
-    record: Vec<u8>,
 }
 
 struct Socket {
@@ -106,7 +105,6 @@ impl Thread {
             max_connections: max_connections.max(1),
             reserve: reserve(),
             staged: Batch::default(),
-            record: Vec::with_capacity(MAX_RECORD),
         })
     }
 
@@ -117,6 +115,7 @@ impl Thread {
     }
 
     fn receive(&mut self) -> io::Result<()> {
+        let mut slots = Slots::new();
         let mut events = Vec::with_capacity(64);
         loop {
             events.clear();
@@ -132,7 +131,7 @@ impl Thread {
                     STOP => return Ok(()),
                     LISTENER => self.accept()?,
                     number => {
-                        let read = self.look_at(number);
+                        let read = self.look_at(number, &mut slots);
                         (records, bytes) = (records.max(read.0), bytes.max(read.1));
                     }
                 }
@@ -273,10 +272,10 @@ impl Thread {
     // … and are read.
 
     /// Reads from a connection that has something; how many records and bytes.
-    fn look_at(&mut self, number: u64) -> (usize, u64) {
+    fn look_at(&mut self, number: u64, slots: &mut Slots) -> (usize, u64) {
         let Some(socket) = self.sockets.get_mut(&number) else { return (0, 0) };
         if socket.is_stranger {
-            if !shake_hands(socket, &mut self.record, &self.queues) {
+            if !shake_hands(socket, &self.queues) {
                 self.sockets.remove(&number);
                 return (0, 0);
             }
@@ -284,7 +283,7 @@ impl Thread {
             self.queues.open(Connection(number), socket.peer);
         }
         self.staged.reset(Connection(number));
-        match read(socket, &mut self.record, &mut self.staged, &self.queues) {
+        match read(socket, slots, &mut self.staged, &self.queues) {
             Reading::Paused(records, bytes) => return (records, bytes),
             Reading::Full => {
                 // It would be ready all the time.
@@ -320,15 +319,15 @@ impl Thread {
 }
 
 /// Answers a handshake. Whether there was a right one.
-fn shake_hands(socket: &mut Socket, record: &mut Vec<u8>, queues: &Queues) -> bool {
-    record.clear();
+fn shake_hands(socket: &mut Socket, queues: &Queues) -> bool {
+    let mut handshake = Vec::with_capacity(MAX_HANDSHAKE);
     let flags = RecvFlags::TRUNC | RecvFlags::DONTWAIT;
-    let answered = match recv(&socket.fd, spare_capacity(record), flags) {
+    let answered = match recv(&socket.fd, spare_capacity(&mut handshake), flags) {
         Ok((_, 0)) => {
             queues.count(|stats| stats.empty += 1);
             return false;
         }
-        Ok((_, len)) if len <= MAX_HANDSHAKE && Handshake::read(record).is_ok() => {
+        Ok((_, len)) if len <= MAX_HANDSHAKE && Handshake::read(&handshake).is_ok() => {
             let ours = Handshake::ours().encode_to_bytes();
             send(&socket.fd, &ours, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_ok()
         }
@@ -341,44 +340,41 @@ fn shake_hands(socket: &mut Socket, record: &mut Vec<u8>, queues: &Queues) -> bo
 }
 
 /// Reads records of one connection into its queue, until others have their turn.
-fn read(socket: &mut Socket, record: &mut Vec<u8>, staged: &mut Batch, queues: &Queues) -> Reading {
+fn read(socket: &mut Socket, slots: &mut Slots, staged: &mut Batch, queues: &Queues) -> Reading {
     if queues.room_for(staged.connection()) == Room::Full {
         return Reading::Full;
+    }
+    match slots.read(&socket.fd) {
+        Ok(()) => {}
+        // The last one is told once, before the records that are there and the end, where the sandbox
+        // did not read our handshake.
+        Err(Refusal::EAGAIN | Refusal::EINTR | Refusal::ECONNRESET) => {
+            return Reading::Paused(0, 0);
+        }
+        Err(_) => return Reading::Ended,
     }
     let stats = &mut socket.stats;
     let before = stats.bytes;
     let received_ns = now_ns();
-    let mut read = 0;
     let mut has_ended = false;
-    while read < QUOTA && !staged.is_full() {
-        record.clear();
-        let flags = RecvFlags::TRUNC | RecvFlags::DONTWAIT;
-        match recv(&socket.fd, spare_capacity(record), flags) {
-            // Also for an empty record, which is none of gVisor's.
-            Ok((_, 0)) => {
-                has_ended = true;
-                break;
-            }
-            Ok((_, len)) if len > record.len() => {
-                read += 1;
-                stats.too_long += 1;
-                continue;
-            }
-            Ok(_) => {}
-            Err(Errno::INTR) => continue,
-            Err(Errno::AGAIN) => break,
-            Err(_) => {
-                has_ended = true;
-                break;
-            }
+    let records = slots.records();
+    let read = records.len();
+    for (record, is_cut) in records {
+        if record.is_empty() {
+            // Also after an empty record, which is none of gVisor's.
+            has_ended = true;
+            break;
         }
-        read += 1;
         match wire::parse(record) {
+            _ if is_cut => stats.too_long += 1,
             Ok((header, payload)) => {
                 stats.records += 1;
                 stats.bytes += payload.len() as u64;
                 stats.note_dropped(header.dropped);
                 staged.push(Record { kind: header.kind, received_ns, payload });
+                if staged.is_full() {
+                    queues.append(staged, stats);
+                }
             }
             Err(_) => stats.garbled += 1,
         }

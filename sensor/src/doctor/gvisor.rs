@@ -1,6 +1,6 @@
 //! What there is of gVisor on this host, whether its sandboxes are watched, and what rules miss there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -15,7 +15,7 @@ use super::Wanted;
 use super::checks::{Check, Grade};
 use super::report::line;
 use crate::config::Config;
-use crate::gvisor::limits::{Limits, Miss};
+use crate::gvisor::limits::{Limits, Miss, Reason};
 use crate::gvisor::{here, setup};
 use crate::live::sources::Kinds;
 use crate::preamble;
@@ -84,7 +84,7 @@ impl Sandboxes {
         let grade = if whole == *rules { Grade::Ok } else { Grade::Note };
         line(out, grade, "rules", &found, None);
         for miss in blind {
-            line(out, Grade::Note, "cannot fire", &miss.rule, Some(&miss.reasons().join("; ")));
+            line(out, Grade::Note, "cannot fire", &miss.rule, Some(&miss.texts().join("; ")));
         }
         for (reason, rules) in by_reason(partly) {
             line(
@@ -100,7 +100,7 @@ impl Sandboxes {
     /// For programs; `checks` writes checks.
     pub fn json(&self, checks: impl Fn(&[Check]) -> Value) -> Value {
         let misses = |misses: &[Miss]| -> Value {
-            let one = |miss: &Miss| json!({ "rule": miss.rule, "why": miss.reasons() });
+            let one = |miss: &Miss| json!({ "rule": miss.rule, "why": miss.texts() });
             misses.iter().map(one).collect()
         };
         json!({
@@ -114,15 +114,17 @@ impl Sandboxes {
     }
 }
 
-/// The same reasons together, with the rules that they are about.
-fn by_reason(misses: &[Miss]) -> BTreeMap<String, Vec<&str>> {
-    let mut out = BTreeMap::<String, Vec<&str>>::new();
+/// The same reasons together: in words about all that they concern, with the rules.
+fn by_reason(misses: &[Miss]) -> Vec<(String, Vec<&str>)> {
+    let mut all = BTreeMap::<Reason, (BTreeSet<String>, Vec<&str>)>::new();
     for miss in misses {
-        for reason in miss.reasons() {
-            out.entry(reason).or_default().push(&miss.rule);
+        for (reason, about) in &miss.reasons {
+            let (names, rules) = all.entry(*reason).or_default();
+            names.extend(about.iter().cloned());
+            rules.push(&miss.rule);
         }
     }
-    out
+    all.into_iter().map(|(reason, (about, rules))| (reason.text(&about), rules)).collect()
 }
 
 /// A word about sandboxes that are not to be watched.

@@ -1,9 +1,11 @@
 //! What rules miss of sandboxes: gVisor tells of fewer system calls than a kernel, and less of each.
 //!
 //! What is found here is never too much: a rule is said to be unable to fire only if none of the
-//! events that its condition can match ever comes.
+//! events that its condition can match ever comes, or comes with what it compares (`reach`).
 
-use std::collections::BTreeMap;
+mod reach;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use falco_enrich::selection;
 use falco_event::Syscall;
@@ -26,17 +28,24 @@ pub struct Limits {
     pub partly: Vec<Miss>,
 }
 
-/// What one rule misses.
+/// What one rule misses: reasons, and what of the rule each is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Miss {
     /// The rule's name.
     pub rule: String,
-    /// System calls that are not seen, by the reason why.
-    pub unseen: BTreeMap<&'static str, Vec<&'static str>>,
-    /// System calls of which less is seen, by what is missing.
-    pub lacking: BTreeMap<&'static str, Vec<&'static str>>,
-    /// Fields of the condition that are not known, by the reason why.
-    pub fields: BTreeMap<&'static str, Vec<String>>,
+    /// Why something is missing, by the system calls or fields that it is about.
+    pub reasons: BTreeMap<Reason, BTreeSet<String>>,
+}
+
+/// Why a rule misses something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// These system calls are not seen.
+    Unseen(&'static str),
+    /// Of these system calls, something is missing.
+    Lacking(&'static str),
+    /// These fields of the condition are not known, or not always.
+    Field(&'static str),
 }
 
 impl Limits {
@@ -97,59 +106,51 @@ impl Limits {
 impl Miss {
     /// What a rule misses, and whether that is all; `None` if nothing.
     fn of(rule: &LoadedRule) -> Option<(Self, bool)> {
-        // A rule that does not say which events is seen with every one that comes.
         let calls = selection::of_condition(&rule.condition).ok()?;
-        let named = calls != selection::all();
-        let mut miss = Miss {
-            rule: rule.name.clone(),
-            unseen: BTreeMap::new(),
-            lacking: BTreeMap::new(),
-            fields: BTreeMap::new(),
+        let mut reasons = BTreeMap::<Reason, BTreeSet<String>>::new();
+        let mut add = |reason, about: &str| {
+            reasons.entry(reason).or_default().insert(about.to_owned());
         };
-        let mut is_seen = !named || calls.is_empty();
-        for call in calls.iter().filter_map(Syscall::by_id).filter(|_| named) {
-            let missing = match coverage_of(call) {
-                Coverage::Full => None,
-                Coverage::Partly(what) => Some((&mut miss.lacking, what)),
-                Coverage::NotAtAll(why) => Some((&mut miss.unseen, why)),
-            };
-            is_seen |= !matches!(coverage_of(call), Coverage::NotAtAll(_));
-            if let Some((by_reason, reason)) = missing {
-                let names = by_reason.entry(reason).or_default();
-                if !names.contains(&call.name) {
-                    names.push(call.name);
+        // A rule that does not say which events is seen with every one that comes.
+        let mut can_fire = match calls == selection::all() {
+            true => reach::can_hold(&rule.condition, None),
+            false => calls.is_empty(),
+        };
+        let named = calls.iter().filter_map(Syscall::by_id).filter(|_| calls != selection::all());
+        for call in named {
+            match coverage_of(call) {
+                Coverage::Full => {}
+                Coverage::Partly(what) => add(Reason::Lacking(what), call.name),
+                Coverage::NotAtAll(why) => {
+                    add(Reason::Unseen(why), call.name);
+                    continue;
                 }
             }
+            can_fire = can_fire || reach::can_hold(&rule.condition, Some(call));
         }
         for field in &rule.checked.fields {
             if let Some(why) = field_gap(&field.name) {
-                let names = miss.fields.entry(why).or_default();
-                if !names.contains(&field.name) {
-                    names.push(field.name.clone());
-                }
+                add(Reason::Field(why), &field.name);
             }
         }
-        let misses_nothing =
-            miss.unseen.is_empty() && miss.lacking.is_empty() && miss.fields.is_empty();
-        (!misses_nothing).then_some((miss, !is_seen))
+        (!reasons.is_empty()).then(|| (Miss { rule: rule.name.clone(), reasons }, !can_fire))
     }
 
-    /// Why, in sentences without full stops.
-    pub fn reasons(&self) -> Vec<String> {
-        let unseen =
-            self.unseen.iter().map(|(why, calls)| format!("{} not seen: {why}", calls.join(", ")));
-        let lacking =
-            self.lacking.iter().map(|(what, calls)| format!("{}: {what}", calls.join(", ")));
-        let fields = self
-            .fields
-            .iter()
-            .map(|(why, fields)| format!("field{} {}: {why}", plural(fields), fields.join(", ")));
-        unseen.chain(lacking).chain(fields).collect()
+    /// Why, one reason each.
+    pub fn texts(&self) -> Vec<String> {
+        self.reasons.iter().map(|(reason, about)| reason.text(about)).collect()
     }
 }
 
-fn plural<T>(of: &[T]) -> &'static str {
-    if of.len() == 1 { "" } else { "s" }
+impl Reason {
+    /// In words, about these.
+    pub fn text(self, about: &BTreeSet<String>) -> String {
+        let names = about.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        match self {
+            Reason::Unseen(why) => format!("{names} not seen: {why}"),
+            Reason::Lacking(why) | Reason::Field(why) => format!("{names}: {why}"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -157,12 +158,13 @@ mod tests {
     use super::*;
 
     fn miss(rule: &str) -> Miss {
-        Miss {
-            rule: rule.to_owned(),
-            unseen: BTreeMap::from([("it is not told", vec!["mount", "umount2"])]),
-            lacking: BTreeMap::from([("no address", vec!["sendto"])]),
-            fields: BTreeMap::from([("sandboxes do not tell it", vec!["proc.tty".to_owned()])]),
-        }
+        let about = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let reasons = BTreeMap::from([
+            (Reason::Unseen("it is not told"), about(&["mount", "umount2"])),
+            (Reason::Lacking("no address"), about(&["sendto"])),
+            (Reason::Field("sandboxes do not tell it"), about(&["proc.tty"])),
+        ]);
+        Miss { rule: rule.to_owned(), reasons }
     }
 
     #[test]
@@ -186,11 +188,11 @@ mod tests {
     #[test]
     fn reasons_name_what_they_are_about() {
         assert_eq!(
-            miss("x").reasons(),
+            miss("x").texts(),
             [
                 "mount, umount2 not seen: it is not told",
                 "sendto: no address",
-                "field proc.tty: sandboxes do not tell it"
+                "proc.tty: sandboxes do not tell it"
             ]
         );
     }

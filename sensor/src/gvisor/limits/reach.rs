@@ -1,7 +1,7 @@
 //! Whether a condition can hold for an event of a system call, as gVisor tells it.
 //!
-//! Comparisons with what is never told have a known outcome: a terminal is always 0, and a path of
-//! which only the pointer is told begins with nothing. All others may hold or not. So a condition is
+//! Comparisons with what is never told have a known outcome: nobody has logged in, and a path of which
+//! only the pointer is told begins with nothing. All others may hold or not. So a condition is
 //! false for certain, true for certain, or neither; only the first is news.
 
 use falco_enrich::selection;
@@ -54,7 +54,6 @@ fn about_type(node: &Node, call: Option<&Syscall>) -> Option<bool> {
 fn compared(left: &Node, op: &str, right: &Node, raw: Option<&Syscall>) -> Option<bool> {
     let NodeKind::Field { name, arg } = &left.kind else { return None };
     match name.as_str() {
-        "proc.tty" => with_number(0, op, right),
         "user.loginuid" => with_number(-1, op, right),
         _ if is_empty(name, arg.as_deref(), raw) => with_nothing(op, right),
         _ => None,
@@ -148,14 +147,14 @@ mod tests {
     #[test]
     fn what_compares_with_something_unknown_cannot_hold() {
         for (condition, call, expected) in [
-            // There is no terminal.
-            ("evt.type = execve and proc.tty != 0", "execve", false),
-            ("evt.type = execve and proc.tty = 0", "execve", true),
-            ("evt.type = execve and not proc.tty > 0", "execve", true),
-            ("evt.type = execve and (proc.tty != 0 or proc.name = sh)", "execve", true),
-            ("proc.tty in (1, 2) and proc.name = sh", "execve", false),
-            ("user.loginuid >= 0 and proc.name = sh", "execve", false),
-            ("user.loginuid = -1", "execve", true),
+            // There are no logins.
+            ("evt.type = execve and user.loginuid >= 0", "execve", false),
+            ("evt.type = execve and user.loginuid = -1", "execve", true),
+            ("evt.type = execve and not user.loginuid != -1", "execve", true),
+            ("evt.type = execve and (user.loginuid != -1 or proc.name = sh)", "execve", true),
+            ("user.loginuid in (1000, 1001) and proc.name = sh", "execve", false),
+            // Whether there is a terminal is told, though not which.
+            ("evt.type = execve and proc.tty != 0", "execve", true),
             // Of unlink just a pointer is told, of open the path.
             ("evt.type in (unlink, open) and fs.path.name startswith /etc", "unlink", false),
             ("evt.type in (unlink, open) and fs.path.name startswith /etc", "open", true),
@@ -178,7 +177,7 @@ mod tests {
         ] {
             assert_eq!(can(condition, call), expected, "{condition} for {call}");
         }
-        let any = parser::parse("proc.tty != 0").unwrap();
+        let any = parser::parse("user.loginuid != -1").unwrap();
         assert!(!can_hold(&any, None));
         let any = parser::parse("evt.type = open and proc.name = x").unwrap();
         assert!(can_hold(&any, None));

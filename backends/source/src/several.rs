@@ -16,6 +16,7 @@ const TURN: u32 = 128;
 
 /// One of them.
 struct Part {
+    place: usize,
     source: Box<dyn Source + Send>,
     patience: Duration,
     has_ended: bool,
@@ -55,9 +56,10 @@ impl Several {
     /// These as one. The first one decides how long a pause is when there is nothing to tell, so it
     /// should be the one that must not be left alone for long.
     pub fn new(sources: Vec<Box<dyn Source + Send>>) -> Self {
-        let part = |source| Part { source, patience: Duration::MAX, has_ended: false };
+        let part =
+            |(place, source)| Part { place, source, patience: Duration::MAX, has_ended: false };
         Several {
-            parts: sources.into_iter().map(part).collect(),
+            parts: sources.into_iter().enumerate().map(part).collect(),
             turn: 0,
             left: TURN,
             is_quiet: false,
@@ -71,10 +73,8 @@ impl Several {
             let waits = self.parts.iter().position(|part| !part.has_ended);
             return (waits.unwrap_or(0), self.patience);
         }
-        if self.left == 0 {
-            return ((self.turn + 1) % self.parts.len().max(1), Duration::ZERO);
-        }
-        (self.turn, Duration::ZERO)
+        let next = if self.left == 0 { self.turn + 1 } else { self.turn };
+        (if next < self.parts.len() { next } else { 0 }, Duration::ZERO)
     }
 }
 
@@ -105,7 +105,7 @@ impl Source for Several {
         let count = self.parts.len();
         let (before, from) = self.parts.split_at_mut(first.min(count));
         let mut is_over = true;
-        for (place, part) in from.iter_mut().chain(before).enumerate() {
+        for part in from.iter_mut().chain(before) {
             if part.has_ended {
                 continue;
             }
@@ -114,9 +114,8 @@ impl Source for Several {
                 Next::Idle => is_over = false,
                 Next::End => part.has_ended = true,
                 told => {
-                    let asked = (first + place) % count;
-                    if asked != self.turn || self.left == 0 {
-                        (self.turn, self.left) = (asked, TURN);
+                    if part.place != self.turn || self.left == 0 {
+                        (self.turn, self.left) = (part.place, TURN);
                     }
                     self.left -= 1;
                     return Ok(told);

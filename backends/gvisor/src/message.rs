@@ -49,12 +49,18 @@ macro_rules! messages {
         pub fn decode(kind: u16, payload: &[u8]) -> Result<Option<Message>, DecodeError> {
             // One copy that all texts of the message share.
             let from = Bytes::copy_from_slice(payload);
-            let message = match kind {
-                $($kind => proto::$name::decode(from).map(Message::$name),)*
-                $($call_kind => proto::$call::decode(from).map(Message::$call),)*
+            // Read in its place: a message is too large to be moved for nothing.
+            let mut message = match kind {
+                $($kind => Message::$name(proto::$name::default()),)*
+                $($call_kind => Message::$call(proto::$call::default()),)*
                 _ => return Ok(None),
             };
-            message.map(Some).map_err(|why| DecodeError::Malformed { kind, why })
+            let read = match &mut message {
+                $(Message::$name(message) => message.merge(from),)*
+                $(Message::$call(message) => message.merge(from),)*
+            };
+            read.map_err(|why| DecodeError::Malformed { kind, why })?;
+            Ok(Some(message))
         }
 
         $(impl Told for proto::$name {
@@ -159,6 +165,11 @@ mod tests {
                 assert!(decode(kind, &bytes[..end]).is_err(), "{kind} cut after {end}");
             }
         }
+    }
+
+    #[test]
+    fn messages_stay_small() {
+        assert!(size_of::<Message>() <= 512, "{}", size_of::<Message>());
     }
 
     #[test]

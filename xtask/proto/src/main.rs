@@ -44,6 +44,12 @@ fn generate() -> Result<String> {
         // Views into the message's own bytes, without a copy each.
         .bytes(["."])
         .disable_comments(["."])
+        // Large and rare parts: a message is moved about as a whole.
+        .boxed(".gvisor.ExecveInfo.stdin")
+        .boxed(".gvisor.ExecveInfo.stdout")
+        .boxed(".gvisor.ExecveInfo.stderr")
+        .boxed(".gvisor.ExecveInfo.pipe_input_proc")
+        .boxed(".gvisor.ExecveInfo.pipe_output_proc")
         .out_dir(out.path())
         .compile_fds(files)?;
     Ok(fs::read_to_string(out.path().join(MADE))?)

@@ -36,11 +36,17 @@ impl Mapper {
         let pid = if context.thread_group_id > 0 { context.thread_group_id } else { tid };
         let began = context.thread_start_time_ns;
         self.is_complete |= self.tables.threads.is_empty();
-        match self.tables.threads.get(&tid) {
+        if let Some(thread) = self.tables.threads.get(&tid)
+            && thread.start_ns == began
+            && began != 0
+        {
             // A dump has told of it.
-            Some(thread) if thread.start_ns == began && began != 0 => return,
-            Some(_) => self.thread_lost(tid, ts, out),
-            None => {}
+            return;
+        }
+        // Whoever had its ids: their ends were lost.
+        let before = self.tables.processes.get(&pid).map_or(Vec::new(), |p| p.tids.clone());
+        for tid in before.into_iter().chain([tid]) {
+            self.thread_lost(tid, ts, out);
         }
         self.make_room(ts, out);
 
@@ -59,7 +65,7 @@ impl Mapper {
             self.image(texts::comm(name), exe, start.args.get(1..).unwrap_or_default(), path);
         self.add_process(pid, container, vpid, image, 0);
         let thread = self.new_thread(pid, vpid, began, ts, context.credentials);
-        self.begin_thread(tid, thread);
+        self.tables.insert(tid, thread);
         let at = At { ts, tid, pid };
         self.tell_birth(at, EventCode::SYSCALL_CLONE_20_X, 0, CHILD_IN_PIDNS, out);
         let cwd = if start.cwd.is_empty() { &context.cwd } else { &start.cwd };
@@ -129,7 +135,7 @@ impl Mapper {
             }
         }
         let thread = self.new_thread(pid, vtid, start, at.ts, credentials);
-        self.begin_thread(tid, thread);
+        self.tables.insert(tid, thread);
         if let Some(caller) = self.tables.threads.get_mut(&at.tid) {
             caller.child = Some(tid);
         }
@@ -259,6 +265,8 @@ impl Mapper {
     ) {
         self.make_room(ts, out);
         let pid = process.pid;
+        // A thread of another process that had this id: its end was lost.
+        self.thread_lost(pid, ts, out);
         let started = u64::try_from(process.started_ns).unwrap_or(0);
         // A process without a parent begins with its container, which is announced, or by `runsc exec`.
         let is_session = process.ppid <= 0 && (!is_first_dump || started >= self.began_ns);
@@ -288,7 +296,7 @@ impl Mapper {
             saved_gid: gid.saved,
         };
         let thread = self.new_thread(pid, vpid, process.started_ns, ts, Some(credentials));
-        self.begin_thread(pid, thread);
+        self.tables.insert(pid, thread);
         if let Some(known) = self.tables.processes.get_mut(&pid) {
             known.pgid = process.pgid;
         }
@@ -377,7 +385,7 @@ impl Mapper {
             let vtid = if tid == pid { of.1 } else { self.next_vtid(of.0, tid) };
             let start = context.thread_start_time_ns;
             let thread = self.new_thread(pid, vtid, start, ts, context.credentials);
-            self.begin_thread(tid, thread);
+            self.tables.insert(tid, thread);
             let at = At { ts, tid, pid };
             let flags = CLONE_THREAD | CLONE_FILES | CHILD_IN_PIDNS;
             let dump = falco_event::raw::DUMP_STATE_ONLY;
@@ -393,6 +401,8 @@ impl Mapper {
         let is_session = context.is_exec_session || (is_new && context.parent_thread_group_id <= 0);
         self.stats.strangers += 1;
         self.wants_processes = true;
+        // A thread of another process that had this id: its end was lost.
+        self.thread_lost(pid, ts, out);
         let container = self.tables.container(&context.container_id);
         let vpid = self.next_vtid(container, pid);
         let image = Image::named(&self.tables.meter, texts::comm(&context.process_name));
@@ -402,7 +412,7 @@ impl Mapper {
         }
         let start = context.thread_group_start_time_ns;
         let thread = self.new_thread(pid, vpid, start, ts, context.credentials);
-        self.begin_thread(pid, thread);
+        self.tables.insert(pid, thread);
         let flags = if is_session { 0 } else { falco_event::raw::DUMP_STATE_ONLY };
         let at = At { ts, tid: pid, pid };
         self.push_birth(at, EventCode::SYSCALL_CLONE_20_X, 0, CHILD_IN_PIDNS, flags, out);
@@ -585,11 +595,6 @@ impl Mapper {
             self.thread_lost(tid, ts, out);
             self.stats.evicted += 1;
         }
-    }
-
-    fn begin_thread(&mut self, tid: i32, thread: Thread) {
-        self.tables.begin(tid);
-        self.tables.insert(tid, thread);
     }
 
     pub(super) fn new_thread(

@@ -6,6 +6,7 @@
 use falco_event::EventCode;
 use falco_event::linux as portable;
 
+use super::tables::hash;
 use super::texts::Text;
 use super::{At, Mapper, raw, result_of, texts, write};
 use crate::events::Events;
@@ -91,18 +92,16 @@ impl Mapper {
             Message::Close(m) => self.closed(m.fd, res, at, out),
             Message::Read(m) => self.read(m, res, at, out),
             Message::Write(m) => self.written(m, res, at, out),
+            Message::Chdir(m) if m.sysno == nr::FCHDIR => {
+                self.tell(out, at, E::SYSCALL_FCHDIR_X, |b| {
+                    b.i64(res).i64(m.fd);
+                });
+                self.moved(&m.fd_path, res, context, at, out);
+            }
             Message::Chdir(m) => {
-                if m.sysno == nr::FCHDIR {
-                    self.tell(out, at, E::SYSCALL_FCHDIR_X, |b| {
-                        b.i64(res).i64(m.fd);
-                    });
-                } else {
-                    let path = if m.pathname.is_empty() { &context.cwd } else { &m.pathname };
-                    self.tell(out, at, E::SYSCALL_CHDIR_X, |b| {
-                        write::path(b.i64(res), path);
-                    });
-                }
-                self.moved(res, context, at, out);
+                let path = if m.pathname.is_empty() { &context.cwd } else { &m.pathname };
+                self.tell(out, at, E::SYSCALL_CHDIR_X, |b| write::path(b.i64(res), path));
+                self.moved(path, res, context, at, out);
             }
             Message::Chroot(m) => {
                 self.tell(out, at, E::SYSCALL_CHROOT_X, |b| write::path(b.i64(res), &m.pathname));
@@ -301,12 +300,20 @@ impl Mapper {
         });
     }
 
-    /// A process has changed its directory. The tables work out where to by names; the context knows.
-    pub(super) fn moved(&mut self, res: i64, context: &ContextData, at: At, out: &mut Events) {
+    /// A process has changed its directory to `path`. The tables work out by names where that is; the
+    /// context knows.
+    pub(super) fn moved(
+        &mut self,
+        path: &[u8],
+        res: i64,
+        context: &ContextData,
+        at: At,
+        out: &mut Events,
+    ) {
         if res >= 0
             && let Some(process) = self.tables.processes.get_mut(&at.pid)
         {
-            process.cwd = 0;
+            process.cwd = if path == context.cwd { hash(path) } else { 0 };
         }
         self.correct_cwd(context, at, out);
     }

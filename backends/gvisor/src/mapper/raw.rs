@@ -423,7 +423,7 @@ impl Mapper {
         });
         self.tell(out, at, code, |b| words.iter().for_each(|word| word.put(&args, res, known, b)));
         if call.sysno == NR_FCHDIR {
-            self.moved(res, context, at, out);
+            self.moved(&[], res, context, at, out);
         }
     }
 

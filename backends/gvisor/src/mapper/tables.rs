@@ -144,8 +144,12 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Puts a thread in; its process must be there.
+    /// Puts a thread in, in place of any other of its id; its process must be there.
     pub(super) fn insert(&mut self, tid: i32, thread: Thread) {
+        if self.threads.get(&tid).is_some_and(|other| other.pid != thread.pid) {
+            self.remove(tid);
+        }
+        self.ended.retain(|&(ended, _)| ended != tid);
         if let Some(process) = self.processes.get_mut(&thread.pid)
             && !process.tids.contains(&tid)
         {
@@ -177,11 +181,6 @@ impl Tables {
             ended == tid && (start == start_ns || start == 0 || start_ns == 0)
         };
         self.ended.iter().rev().any(is_it)
-    }
-
-    /// A thread of this id has begun: whichever had it before is forgotten.
-    pub(super) fn begin(&mut self, tid: i32) {
-        self.ended.retain(|&(ended, _)| ended != tid);
     }
 
     /// The threads that were silent for longest, if there is no room for another; their processes'

@@ -110,12 +110,12 @@ pub struct ExecveInfo {
     pub binary_ino: u64,
     #[prost(message, optional, tag = "11")]
     pub binary_ctime: ::core::option::Option<Timespec>,
-    #[prost(message, optional, tag = "12")]
-    pub stdin: ::core::option::Option<FdInfo>,
-    #[prost(message, optional, tag = "13")]
-    pub stdout: ::core::option::Option<FdInfo>,
-    #[prost(message, optional, tag = "14")]
-    pub stderr: ::core::option::Option<FdInfo>,
+    #[prost(message, optional, boxed, tag = "12")]
+    pub stdin: ::core::option::Option<::prost::alloc::boxed::Box<FdInfo>>,
+    #[prost(message, optional, boxed, tag = "13")]
+    pub stdout: ::core::option::Option<::prost::alloc::boxed::Box<FdInfo>>,
+    #[prost(message, optional, boxed, tag = "14")]
+    pub stderr: ::core::option::Option<::prost::alloc::boxed::Box<FdInfo>>,
     #[prost(bool, tag = "15")]
     pub binary_overlayfs_lower: bool,
     #[prost(bytes = "bytes", tag = "16")]
@@ -128,10 +128,14 @@ pub struct ExecveInfo {
     pub binary_nlink: u32,
     #[prost(bool, tag = "20")]
     pub binary_in_memfd: bool,
-    #[prost(message, optional, tag = "21")]
-    pub pipe_input_proc: ::core::option::Option<PipeProcInfo>,
-    #[prost(message, optional, tag = "22")]
-    pub pipe_output_proc: ::core::option::Option<PipeProcInfo>,
+    #[prost(message, optional, boxed, tag = "21")]
+    pub pipe_input_proc: ::core::option::Option<
+        ::prost::alloc::boxed::Box<PipeProcInfo>,
+    >,
+    #[prost(message, optional, boxed, tag = "22")]
+    pub pipe_output_proc: ::core::option::Option<
+        ::prost::alloc::boxed::Box<PipeProcInfo>,
+    >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FdInfo {

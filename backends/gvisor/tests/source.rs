@@ -61,12 +61,73 @@ impl Room {
     }
 }
 
+/// A sandbox as runsc's files tell of it, with a runsc that is played: it prints a dump of processes
+/// after a while, and fails at everything else.
+struct Played<'a> {
+    room: &'a Room,
+    id: &'static str,
+}
+
+impl<'a> Played<'a> {
+    fn new(room: &'a Room, id: &'static str, seconds: &str, dump: &str) -> Self {
+        let dir = room.dir.path();
+        let proc = dir.join("host/proc/4242");
+        std::fs::create_dir_all(&proc).unwrap();
+        std::fs::write(proc.join("cmdline"), format!("runsc-sandbox\0boot\0{id}\0")).unwrap();
+        std::fs::create_dir(dir.join("root")).unwrap();
+        let state = format!(r#"{{"id":"{id}","status":"running","sandbox":{{"pid":4242}}}}"#);
+        std::fs::write(dir.join(format!("root/{id}_sandbox:{id}.state")), state).unwrap();
+        std::fs::write(dir.join("dump"), dump).unwrap();
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in *procfs*) sleep {seconds}; cat {}/dump;; *) exit 1;; esac\n",
+            dir.display()
+        );
+        std::fs::write(dir.join("runsc"), script).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(dir.join("runsc"), mode).unwrap();
+        Played { room, id }
+    }
+
+    fn watch(&self) -> Gvisor {
+        let dir = self.room.dir.path();
+        let options = Options {
+            roots: Some(vec![dir.join("root")]),
+            runsc: Some(dir.join("runsc")),
+            host_root: dir.join("host"),
+            ..self.room.options()
+        };
+        let mut source = Gvisor::new(self.room.receiver.clone(), options);
+        source.set_notes(|note| eprintln!("{note}"));
+        source.start().unwrap();
+        source
+    }
+
+    fn connect(&self) -> Sender {
+        let sandbox = self.room.connect();
+        sandbox.send(&start(self.id)).unwrap();
+        sandbox.send(&close(self.id, 1, 0)).unwrap();
+        sandbox
+    }
+}
+
+/// A process as `runsc trace procfs` prints it.
+fn dumped(pid: i32, started_ns: u64, args: &str) -> String {
+    format!(
+        "PROCFS DUMP\n\n{{\"exe\":\"/bin/busybox\",\"args\":{args},\"env\":[],\"cwd\":\"/\",\"clone_ts\":{started_ns},\
+         \"status\":{{\"comm\":\"sh\",\"pid\":{pid},\"ppid\":0}},\"stat\":{{\"pgid\":{pid},\"sid\":{pid}}}}}\n"
+    )
+}
+
 /// One event, as far as tests look.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Seen {
     ts: u64,
     tid: i64,
     code: EventCode,
+    /// Whether rules see it.
+    is_told: bool,
+    /// Arguments, of executions.
+    args: Vec<u8>,
 }
 
 /// Events until `enough` of them, or the end.
@@ -76,7 +137,10 @@ fn take(source: &mut Gvisor, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
     while !enough(&seen) {
         match source.next().unwrap() {
             Next::Event(event) => {
-                seen.push(Seen { ts: event.ts(), tid: event.tid(), code: event.code() });
+                let args = event.param_named("args").unwrap_or_default().to_vec();
+                let is_told = event.flags() & falco_event::raw::DUMP_STATE_ONLY == 0;
+                let (ts, tid, code) = (event.ts(), event.tid(), event.code());
+                seen.push(Seen { ts, tid, code, is_told, args });
             }
             Next::Idle => assert!(Instant::now() < until, "{seen:?}"),
             Next::End => break,
@@ -336,4 +400,74 @@ fn other_processes_see_what_is_watched() {
     }
     drop(source);
     assert!(Status::read(&room.socket).is_err());
+}
+
+#[test]
+fn a_process_that_nobody_announced_is_asked_for_before_its_messages_are_told() {
+    let room = Room::new();
+    let later = now_ns() + 60_000_000_000;
+    let played = Played::new(&room, "c0ffee", "0.3", &dumped(7, later, r#"["sh","-c","id"]"#));
+    let mut source = played.watch();
+    let sandbox = played.connect();
+    all_closed(&mut source, 1);
+    // What `runsc exec` began. Another sandbox has to wait for nothing.
+    sandbox.send(&close("c0ffee", 7, 1)).unwrap();
+    sandbox.send(&close("c0ffee", 1, 2)).unwrap();
+    let other = room.connect();
+    let since = Instant::now();
+    other.send(&start("other")).unwrap();
+    other.send(&close("other", 1, 3)).unwrap();
+    let seen = all_closed(&mut source, 1);
+    assert!(seen.iter().all(|event| event.tid >> 32 != 0xc0ffee), "{seen:?}");
+    assert!(since.elapsed() < Duration::from_millis(280), "{:?}", since.elapsed());
+    // The dump comes first, and then what was held, in order.
+    let seen = all_closed(&mut source, 2);
+    assert!(since.elapsed() >= Duration::from_millis(250), "{:?}", since.elapsed());
+    let tids: Vec<_> = closes(&seen).map(|event| event.tid & 0xffff).collect();
+    assert_eq!(tids, [7, 1]);
+    let is_exec = |event: &Seen| event.code == EventCode::SYSCALL_EXECVE_19_X;
+    let place = |of: &dyn Fn(&Seen) -> bool| seen.iter().position(of).unwrap();
+    let exec = place(&|event| is_exec(event) && event.tid & 0xffff == 7);
+    assert!(seen[exec].is_told);
+    assert_eq!(seen[exec].args, b"-c\0id\0");
+    assert!(exec < place(&|event| event.code == EventCode::SYSCALL_CLOSE_X));
+}
+
+#[test]
+fn a_runsc_that_hangs_delays_messages_for_a_second_at_most() {
+    let room = Room::new();
+    let played = Played::new(&room, "c0ffee", "30", "");
+    let mut source = played.watch();
+    let sandbox = played.connect();
+    all_closed(&mut source, 1);
+    let since = Instant::now();
+    sandbox.send(&close("c0ffee", 7, 1)).unwrap();
+    let seen = all_closed(&mut source, 1);
+    let waited = since.elapsed().as_millis();
+    assert!((900..1500).contains(&waited), "{waited}");
+    // What can be told of it without.
+    let tells = |code| seen.iter().any(|event| event.code == code && event.tid & 0xffff == 7);
+    assert!(tells(EventCode::SYSCALL_CLONE_20_X) && tells(EventCode::SYSCALL_EXECVE_19_X));
+    // A stop does not wait for it either.
+    let since = Instant::now();
+    source.stop_capture();
+    take(&mut source, |_| false);
+    assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
+}
+
+#[test]
+fn processes_without_end_do_not_stop_a_sandbox_for_long() {
+    let room = Room::new();
+    let played = Played::new(&room, "c0ffee", "0.05", "");
+    let mut source = played.watch();
+    let sandbox = played.connect();
+    all_closed(&mut source, 1);
+    let since = Instant::now();
+    let count = 500;
+    for tid in 10..10 + count {
+        sandbox.send(&close("c0ffee", tid, 1)).unwrap();
+    }
+    all_closed(&mut source, count as usize);
+    // Some dumps, and then no more for a while.
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
 }

@@ -38,6 +38,8 @@ struct Inner {
     bytes: usize,
     most_bytes: usize,
     has_consumer: bool,
+    /// The consumer waits: it has to be woken.
+    is_waited_for: bool,
     /// Whether there ever was one.
     was_consumed: bool,
     /// Why nothing is received any more.
@@ -105,15 +107,24 @@ impl Queues {
         };
         inner.connections.insert(connection, queue);
         inner.announce(connection);
+        self.unlock(inner);
+    }
+
+    /// Wakes the consumer if there is something for it. Not before the lock is free: both may share one
+    /// CPU, and the consumer wants the lock first of all.
+    fn unlock(&self, mut inner: MutexGuard<'_, Inner>) {
+        let wakes = !inner.ready.is_empty() && std::mem::take(&mut inner.is_waited_for);
         drop(inner);
-        self.arrived.notify_one();
+        if wakes {
+            self.arrived.notify_one();
+        }
     }
 
     /// Appends the records of `staged`, which is empty afterwards, to their connection's queue.
     pub fn append(&self, staged: &mut Batch, stats: &ConnectionStats) -> Room {
         let connection = staged.connection();
-        let mut inner = self.lock();
-        let inner = &mut *inner;
+        let mut guard = self.lock();
+        let inner = &mut *guard;
         let Some(queue) = inner.connections.get_mut(&connection) else { return Room::Full };
         queue.stats = *stats;
         if !staged.is_empty() {
@@ -135,9 +146,10 @@ impl Queues {
             inner.most_bytes = inner.most_bytes.max(inner.bytes);
             staged.reset(connection);
             inner.announce(connection);
-            self.arrived.notify_one();
         }
-        self.room(inner, connection)
+        let room = self.room(inner, connection);
+        self.unlock(guard);
+        room
     }
 
     /// Whether more may be read from `connection` now.
@@ -163,9 +175,8 @@ impl Queues {
             inner.forget(connection);
         } else {
             inner.announce(connection);
-            drop(inner);
-            self.arrived.notify_one();
         }
+        self.unlock(inner);
     }
 
     /// How many connections the consumer has to be told of, closed ones included.
@@ -224,11 +235,14 @@ impl Queues {
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                inner.is_waited_for = false;
                 return Ok(None);
             }
+            inner.is_waited_for = true;
             inner =
                 self.arrived.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
             if let Some(taken) = inner.next() {
+                inner.is_waited_for = false;
                 return Ok(Some(taken));
             }
         }

@@ -10,7 +10,9 @@ use std::path::Path;
 
 use falco_capture::{CaptureReader, CaptureWriter, Compression};
 use falco_event::{EventBuilder, EventCode, ParamType};
-use falco_fuzz::framing;
+use falco_fuzz::{framing, messages};
+use falco_gvisor::replay::Recording;
+use falco_gvisor::wire;
 use falco_source::{Next, Snapshot, Source};
 use flate2::read::MultiGzDecoder;
 
@@ -36,6 +38,8 @@ fn main() -> Result {
         recorded(corpus, Path::new(&captures))?;
     }
     rules(corpus)?;
+    runsc(corpus)?;
+    sandboxes(corpus)?;
     conditions(corpus)
 }
 
@@ -95,6 +99,73 @@ fn sample(ty: ParamType) -> &'static [u8] {
         T::Ipv6Addr | T::IpAddr => &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
         _ => &[3, 0, 0, 0, 0, 0, 0, 0],
     }
+}
+
+/// Sessions that real sandboxes sent, if they are there, and messages of all types.
+fn sandboxes(corpus: &Path) -> Result {
+    const SESSIONS: &str =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/samples/gvisor-and-runtimes/trace");
+    /// Messages of a session that make one seed.
+    const MESSAGES: usize = 12;
+    let begin: &[u8] = &[0x0a, 2, 0x10, 1, 0x12, 3, b'7', b'a', b'b', 0x22, 7];
+    let begin = [begin, b"/bin/sh"].concat();
+    for kind in 1..=38 {
+        // Thread 1, call 0, one number and one text where most messages have them, and an exit.
+        let fields: &[u8] = &[0x0a, 4, 0x10, 1, 0x20, 1, 0x12, 2, 0x08, 3, 0x20, 3, 0x2a, 2, b'/', b'x'];
+        let mut seed = Vec::new();
+        messages::encode(1, &begin, &mut seed);
+        messages::encode(kind, fields, &mut seed);
+        save(corpus, "gvisor_messages", &format!("kind-{kind}"), &seed)?;
+    }
+    for file in fs::read_dir(SESSIONS).into_iter().flatten() {
+        let path = file?.path();
+        if path.extension().is_none_or(|extension| extension != "tracereplay") {
+            continue;
+        }
+        let session = Recording::parse(&fs::read(&path)?)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        for (n, records) in session.records.chunks(MESSAGES).enumerate() {
+            let mut seed = Vec::new();
+            for record in records {
+                let (header, payload) = wire::parse(record)?;
+                messages::encode(header.kind, payload, &mut seed);
+            }
+            save(corpus, "gvisor_messages", &format!("{name}-{n}"), &seed)?;
+        }
+    }
+    Ok(())
+}
+
+/// What runsc prints about a sandbox, by the number of its reader.
+fn runsc(corpus: &Path) -> Result {
+    let process = r#"PROCFS DUMP
+
+{"exe":"/bin/busybox","args":["sh","-c","true"],"env":["PATH=/bin"],"cwd":"/","fdlist":[
+{"number":7,"path":"/etc/passwd","mode":33188}],"clone_ts":1795403058104701986,"root":"/",
+"limits":{"RLIMIT_NOFILE":{"cur":1024,"max":1024}},"status":{"comm":"sh","pid":1,"ppid":0,
+"uid":{"real":0,"effective":0,"saved":0},"gid":{"real":0,"effective":0,"saved":0},"vm_size":1,
+"vm_rss":1},"stat":{"pgid":1,"sid":1},"maps":[]}"#;
+    let state = r#"{"id":"box","spec":{"process":{"args":["sh"],"cwd":"/"},"root":{"path":"/r"},
+"mounts":[{"destination":"/d","type":"bind","source":"/s","options":["rbind","ro"]}],
+"annotations":{"io.kubernetes.cri.image-name":"a/b:1","io.kubernetes.cri.container-name":"c"},
+"linux":{"namespaces":[{"type":"pid"}],"resources":{"devices":[{"allow":true,"access":"rwm"}]}}},
+"status":"running","sandbox":{"id":"box","pid":7,"metricMetadata":{"version":"0.0~20240729.0"}}}"#;
+    let process = process.replace(",\n", ",").replace("[\n", "[");
+    let outputs: [&str; 8] = [
+        &process,
+        r#"[{"ociVersion":"1.0.2-dev","id":"box","status":"running","pid":7,"bundle":"/b"}]"#,
+        "[1,355]",
+        "SESSIONS (1)\n\"Default\"\n\tSink: \"remote\", dropped: 72\n",
+        "POINTS (1)\nName: sentry/clone, optional fields: [a|b], context fields: [time|cwd]\n",
+        "runsc version 0.0~20221219.0\nspec: 1.0.2-dev\n",
+        state,
+        state,
+    ];
+    for (reader, output) in (0_u8..).zip(outputs) {
+        let seed = [&[reader], output.as_bytes()].concat();
+        save(corpus, "runsc_output", &format!("output-{reader}"), &seed)?;
+    }
+    Ok(())
 }
 
 /// Captures of others, each unpacked whole and as a sequence of events.

@@ -194,9 +194,11 @@ impl Attacher {
     }
 
     /// Hears which container messages of a connection come from. To be called for the first, and for
-    /// each other that appears.
+    /// each other that appears. A connection that names too many at a time is not heard.
     pub fn identified(&self, connection: Connection, container: &str) {
-        self.request(Request::Identified { connection, container: container.to_owned() });
+        if self.connections.may_name(connection) {
+            self.request(Request::Identified { connection, container: container.to_owned() });
+        }
     }
 
     /// Asks for the processes of a connection's sandbox. The answer to each call, which is

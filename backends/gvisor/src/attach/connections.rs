@@ -16,6 +16,13 @@ use crate::receiver::Connection;
 /// How long a process that begins a session is remembered, if no connection of it comes.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
+/// How often a connection may name containers, in each span of [`BREATH`]. What it names is looked for
+/// on disk, and it may name anything.
+const MAX_NAMED: u32 = 64;
+const BREATH: Duration = Duration::from_secs(10);
+/// Most containers of a connection that are remembered as told.
+const MAX_TOLD: usize = 4096;
+
 /// The system calls that a session tells of, as portable ids.
 pub(super) type Wanted = Arc<BTreeSet<u16>>;
 
@@ -46,6 +53,8 @@ struct Session {
     wanted: Wanted,
     /// Containers of which all has been told.
     told: HashSet<String>,
+    /// How many containers it has named since then.
+    named: (Instant, u32),
     since: Instant,
 }
 
@@ -109,7 +118,8 @@ impl Connections {
                 Some((key, wanted, _)) => (Some(key), wanted),
                 None => (None, now_wanted.clone()),
             };
-            Session { sandbox, wanted, told: HashSet::new(), since: Instant::now() }
+            let now = Instant::now();
+            Session { sandbox, wanted, told: HashSet::new(), named: (now, 0), since: now }
         });
         // The consumer is new, or the connection is: all that was told must be told again.
         known.told.clear();
@@ -126,8 +136,23 @@ impl Connections {
     pub(super) fn tell(&self, connection: Connection, container: &str) -> bool {
         let mut known = self.lock();
         let Some(connection) = known.connections.get_mut(&connection) else { return false };
-        // A sandbox can have no more containers than state files, but what it says can be anything.
-        connection.told.len() < 4096 && connection.told.insert(container.to_owned())
+        if connection.told.len() >= MAX_TOLD {
+            // Some are told again then.
+            connection.told.clear();
+        }
+        connection.told.insert(container.to_owned())
+    }
+
+    /// Whether a connection may name one more container.
+    pub(super) fn may_name(&self, connection: Connection) -> bool {
+        let mut known = self.lock();
+        let Some(connection) = known.connections.get_mut(&connection) else { return false };
+        let (since, count) = &mut connection.named;
+        if since.elapsed() >= BREATH {
+            (*since, *count) = (Instant::now(), 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= MAX_NAMED
     }
 
     /// Forgets a connection. Gives the sandbox, and how long it was connected.
@@ -193,6 +218,8 @@ mod tests {
         assert_eq!(connections.opened(Connection(2), pid, &wanted), Some((key("b"), later)));
         assert_eq!(connections.opened(Connection(1), pid, &wanted), Some((key("a"), wanted)));
         assert!(connections.tell(Connection(1), "a"));
+        let named = (0..1000).filter(|_| connections.may_name(Connection(1))).count();
+        assert_eq!(named, MAX_NAMED as usize);
         assert_eq!(connections.closed(Connection(1)).map(|(key, _)| key), Some(key("a")));
         assert_eq!((connections.closed(Connection(1)), connections.len()), (None, 1));
     }

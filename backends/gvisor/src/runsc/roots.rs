@@ -182,7 +182,7 @@ mod tests {
         let found = Roots::usual(host.path()).directories();
         let expected: Vec<_> = expected.iter().map(|place| host.path().join(place)).collect();
         assert_eq!(found, expected);
-        assert_eq!(Roots::usual(Path::new("/nowhere")).directories(), [PathBuf::new(); 0]);
+        assert!(Roots::usual(Path::new("/nowhere")).directories().is_empty());
         let given = Roots::given(&[host.path().to_owned(), "/nowhere".into()]);
         assert_eq!(given.directories(), [host.path()]);
     }

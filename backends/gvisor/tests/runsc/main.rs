@@ -1,4 +1,5 @@
 //! runsc itself, asked and told, in the builds of Debian: sandboxes run, are attached and let go.
+#![allow(clippy::unwrap_used)]
 
 #[path = "../../../../sensor/tests/gvisor/builds.rs"]
 mod builds;

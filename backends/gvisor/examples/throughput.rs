@@ -29,8 +29,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     run_on(0)?;
     let receiver = Receiver::bind(&ReceiverOptions::new(&socket))?;
     let options = Options {
-        socket: socket.clone(),
-        queue_bytes: ReceiverOptions::QUEUE_BYTES,
         max_sandboxes: 4,
         roots: Some(vec![dir.path().join("none")]),
         runsc: Some(dir.path().join("none")),

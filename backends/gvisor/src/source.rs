@@ -35,10 +35,6 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// How sandboxes are watched.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The socket that sandboxes send to.
-    pub socket: PathBuf,
-    /// Most bytes of messages that wait to be read.
-    pub queue_bytes: usize,
     /// Most sandboxes at a time.
     pub max_sandboxes: usize,
     /// State directories of runsc; found automatically if none are given.
@@ -185,7 +181,7 @@ impl Gvisor {
         self.before = Some(self.receiver.stats());
         self.consumer = Some(consumer);
         let options = AttachOptions {
-            socket: self.options.socket.clone(),
+            socket: self.receiver.socket().to_owned(),
             roots: self.options.roots.clone(),
             runsc: self.options.runsc.clone(),
             host_root: self.options.host_root.clone(),
@@ -380,6 +376,17 @@ impl Gvisor {
         self.release(connection);
     }
 
+    /// Tells the log why there is no dump, once a sandbox.
+    fn note_no_processes(&mut self, connection: Connection, why: &str) {
+        let Some(sandbox) = self.sandboxes.get_mut(&connection) else { return };
+        if let Some(id) = sandbox.begin_complaint() {
+            self.note(&format!(
+                "gVisor sandbox {id}: what is known of processes that nobody announced is only what \
+                 they do: {why}"
+            ));
+        }
+    }
+
     fn open_late_gates(&mut self) {
         if self.gates == 0 {
             return;
@@ -404,8 +411,8 @@ impl Gvisor {
                     self.release(connection);
                 }
                 Outcome::NoProcesses { connection, why } => {
+                    self.note_no_processes(connection, &why);
                     self.no_processes(connection);
-                    self.note(&format!("gVisor: the processes of a sandbox are not known: {why}"));
                 }
                 Outcome::Container { connection, told } => {
                     // What is too long is not told; all else of it is.

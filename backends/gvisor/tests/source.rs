@@ -44,8 +44,6 @@ impl Room {
 
     fn options(&self) -> Options {
         Options {
-            socket: self.socket.clone(),
-            queue_bytes: ReceiverOptions::QUEUE_BYTES,
             max_sandboxes: 16,
             roots: Some(vec![self.dir.path().join("no root")]),
             runsc: Some(self.dir.path().join("no runsc")),

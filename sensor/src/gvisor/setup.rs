@@ -81,13 +81,8 @@ pub fn receiver(config: &Config, kept: Option<&Receiver>) -> Result<Receiver> {
 }
 
 /// How sandboxes are watched for these system calls.
-///
-/// # Errors
-/// If it is not clear where they are to send to.
-pub fn options(config: &Config, syscalls: &SyscallSet) -> Result<Options> {
-    Ok(Options {
-        socket: socket(config)?,
-        queue_bytes: ReceiverOptions::QUEUE_BYTES,
+pub fn options(config: &Config, syscalls: &SyscallSet) -> Options {
+    Options {
         max_sandboxes: MAX_SANDBOXES,
         roots: roots(config),
         runsc: runsc(config),
@@ -96,5 +91,5 @@ pub fn options(config: &Config, syscalls: &SyscallSet) -> Result<Options> {
         attach: config.gvisor_attach,
         // After a reload, sources themselves tell nothing as earlier than it was.
         floor_ns: 0,
-    })
+    }
 }

@@ -6,6 +6,7 @@ use falco_enrich::selection::{self, Selection, SyscallSet};
 use falco_event::Syscall;
 use falco_gvisor::{Gvisor, Receiver};
 use falco_modern_ebpf::ModernEbpf;
+use falco_proc::Proc;
 use falco_rules::loader::{LoadedRule, SYSCALL_SOURCE};
 use falco_source::{Several, Snapshot, Source, ThreadLookup};
 
@@ -17,6 +18,7 @@ use crate::gvisor::limits::Limits;
 use crate::gvisor::{here, setup};
 use crate::internal_alert::now_ns;
 use crate::log::Log;
+use crate::preamble;
 use crate::session::Session;
 
 /// A source that watches already: what it sees waits to be read.
@@ -124,8 +126,8 @@ pub fn open_for(
     }
     if kinds.gvisor {
         let receiver = setup::receiver(config, kept)?;
-        let options = setup::options(config, syscalls)?;
-        let socket = options.socket.display();
+        let options = setup::options(config, syscalls);
+        let socket = receiver.socket().display();
         log.info(&format!("Opening 'syscall' source with gVisor. Sandboxes send to {socket}."));
         if !options.attach {
             log.info("Sandboxes that were not started to send there are left alone.");
@@ -135,6 +137,9 @@ pub fn open_for(
         let log = *log;
         source.set_notes(move |line| log.warning(line));
         opening = opening.add(source)?;
+    }
+    if !kinds.ebpf {
+        opening.add_surroundings(log);
     }
     opening.done(kinds)
 }
@@ -182,6 +187,15 @@ impl Opening {
             None => self.snapshot = Some(snapshot),
         }
         self.sources.push(Box::new(source));
+    }
+
+    /// What sandboxes do not tell of the host that they are on.
+    fn add_surroundings(&mut self, log: &Log) {
+        let snapshot = self.snapshot.get_or_insert_default();
+        match Proc::new(preamble::host_root()).surroundings() {
+            Ok(surroundings) => snapshot.join(Snapshot { is_live: true, ..surroundings }),
+            Err(error) => log.warning(&format!("the host is not known: {error}")),
+        }
     }
 
     fn done(mut self, kinds: Kinds) -> Result<Opened> {

@@ -46,6 +46,8 @@ pub(super) struct Sandbox {
     /// A dump was asked for and is not there yet.
     awaits_dump: bool,
     dumps: Budget,
+    /// It was said that there was none.
+    has_complained: bool,
     floor_ns: u64,
     since_ns: u64,
     pub counters: Counters,
@@ -96,6 +98,7 @@ impl Sandbox {
             lets_pass: false,
             awaits_dump: false,
             dumps: Budget::new(DUMPS, DUMP_EACH),
+            has_complained: false,
             floor_ns,
             since_ns,
             counters: Counters::default(),
@@ -196,6 +199,11 @@ impl Sandbox {
         if let Some(mapper) = &mut self.mapper {
             mapper.forget_wish();
         }
+    }
+
+    /// The id to complain about a missing dump with, if nobody has yet.
+    pub fn begin_complaint(&mut self) -> Option<String> {
+        (!std::mem::replace(&mut self.has_complained, true)).then(|| text(&self.id))
     }
 
     /// Whether a dump should be asked for, although no message has to wait for it.

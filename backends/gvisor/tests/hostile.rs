@@ -480,6 +480,31 @@ fn another_consumer_goes_on_where_one_stopped() {
 }
 
 #[test]
+fn what_ends_while_nobody_consumes_is_told_to_the_next() {
+    let room = room(|_| {});
+    let first = room.receiver.consumer().unwrap();
+    let senders =
+        [room.socket.clone(), room.socket.clone()].map(|it| Sender::connect(&it).unwrap());
+    let mut heard = Heard::default();
+    assert!(heard.take(&first, IN_TIME, |heard| heard.opened.len() == 2));
+    // One ends before the first consumer does, who does not hear of it, and one after.
+    let [one, another] = senders;
+    drop(one);
+    while room.receiver.stats().connections > 1 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    drop(first);
+    drop(another);
+    while room.receiver.stats().connections > 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let second = room.receiver.consumer().unwrap();
+    let mut heard = Heard::default();
+    assert!(heard.take(&second, IN_TIME, |heard| heard.closed.len() == 2));
+    assert_eq!(heard.opened.len(), 2);
+}
+
+#[test]
 fn without_file_descriptors_it_refuses_and_goes_on() {
     // The limit is this process's, so that the test is one of its own.
     const ALONE: &str = "FALCO_TEST_WITHOUT_FDS";

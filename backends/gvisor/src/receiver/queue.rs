@@ -53,6 +53,8 @@ struct Queue {
     peer: Peer,
     /// The consumer knows of it.
     is_told: bool,
+    /// This consumer does, or one before it.
+    was_told: bool,
     /// Nothing more will come.
     is_closed: bool,
     /// The consumer wants nothing of it for the time being.
@@ -98,6 +100,7 @@ impl Queues {
         let queue = Queue {
             peer,
             is_told: false,
+            was_told: false,
             is_closed: false,
             is_held: false,
             is_ready: false,
@@ -170,8 +173,8 @@ impl Queues {
         let Some(queue) = inner.connections.get_mut(&connection) else { return };
         queue.stats = *stats;
         queue.is_closed = true;
-        if queue.batches.is_empty() && !queue.is_told {
-            // Nobody knew of it, and it has nothing to say.
+        if queue.batches.is_empty() && !queue.was_told {
+            // Nobody knows of it, and it has nothing to say.
             inner.forget(connection);
         } else {
             inner.announce(connection);
@@ -212,15 +215,7 @@ impl Queues {
     }
 
     pub fn end(&self) {
-        let mut inner = self.lock();
-        inner.has_consumer = false;
-        // Whoever comes next need not hear of what is over.
-        let is_over = |queue: &Queue| queue.is_closed && queue.batches.is_empty();
-        let over = inner.connections.iter().filter(|(_, queue)| is_over(queue));
-        let over: Vec<_> = over.map(|(&connection, _)| connection).collect();
-        for connection in over {
-            inner.forget(connection);
-        }
+        self.lock().has_consumer = false;
     }
 
     pub fn take(&self, patience: Duration) -> io::Result<Option<Taken>> {
@@ -321,7 +316,7 @@ impl Inner {
                 continue;
             }
             if !queue.is_told {
-                queue.is_told = true;
+                (queue.is_told, queue.was_told) = (true, true);
                 let peer = queue.peer;
                 self.announce(connection);
                 return Some(Taken::Opened { connection, peer });

@@ -1,3 +1,4 @@
-//! [`framing`]: how the event decoder's input holds a sequence of events.
+//! How inputs hold sequences: [`framing`] of events, [`messages`] of what a gVisor sandbox sends.
 
 pub mod framing;
+pub mod messages;

@@ -72,6 +72,12 @@ const COMMANDS: &[Command] = &[
         run: measure::conformance,
     },
     Command {
+        name: "proto",
+        args: "",
+        about: "the Rust code of gVisor's messages, from their .proto files (committed)",
+        run: proto,
+    },
+    Command {
         name: "fuzz",
         args: "[TARGET] [--seconds N]",
         about: "fuzz targets, 60 s each",
@@ -103,6 +109,12 @@ const COMMANDS: &[Command] = &[
         run: fresh_root::run,
     },
 ];
+
+/// Writes `backends/gvisor/src/proto` anew.
+fn proto(_: &[String]) -> Result {
+    packages::ensure(&packages::BUILD)?;
+    process::run(&mut process::cargo(&["run", "--quiet", "--locked", "--package", "proto"]))
+}
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);

@@ -1,14 +1,13 @@
-//! `cargo xtask proto [--check]`: the Rust code of gVisor's messages (`backends/gvisor/src/proto`), made
-//! from the `.proto` files in `backends/gvisor/proto`.
+//! `cargo xtask proto`: writes the Rust code of gVisor's messages (`backends/gvisor/src/proto`) from the
+//! `.proto` files in `backends/gvisor/proto`.
 //!
-//! The code is committed, so that who builds the sensor needs none of this; `--check` says whether
-//! it is what would be made now. protox reads the files, so no protoc is needed either.
-#![allow(clippy::print_stdout)] // What it prints is what it is for.
+//! The code is committed, so that who builds the sensor needs none of this; a test says when it is
+//! no longer what would be made. protox reads the files, so no protoc is needed either.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 const CRATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../backends/gvisor");
 const FILES: [&str; 6] = [
@@ -23,18 +22,13 @@ const FILES: [&str; 6] = [
 const MADE: &str = "gvisor.rs";
 
 fn main() -> Result<()> {
-    let made = generate()?;
-    let path = Path::new(CRATE).join("src/proto").join(MADE);
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    match std::env::args().nth(1).as_deref() {
-        None => fs::write(&path, made).with_context(|| format!("{}", path.display()))?,
-        Some("--check") if committed == made => println!("{MADE} is what the .proto files give"),
-        Some("--check") => {
-            bail!("{} is not what the .proto files give; run `cargo xtask proto`", path.display())
-        }
-        Some(other) => bail!("no option `{other}`; there is --check"),
-    }
-    Ok(())
+    let path = committed();
+    fs::write(&path, generate()?).with_context(|| format!("{}", path.display()))
+}
+
+/// Where the code is.
+fn committed() -> PathBuf {
+    Path::new(CRATE).join("src/proto").join(MADE)
 }
 
 fn generate() -> Result<String> {
@@ -53,4 +47,15 @@ fn generate() -> Result<String> {
         .out_dir(out.path())
         .compile_fds(files)?;
     Ok(fs::read_to_string(out.path().join(MADE))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_committed_is_what_the_files_give() {
+        let is_same = fs::read_to_string(committed()).unwrap() == generate().unwrap();
+        assert!(is_same, "{} is out of date: run `cargo xtask proto`", committed().display());
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use falco_event::raw::DUMP_STATE_ONLY;
 use falco_event::{EventBuilder, EventCode, EventError, RawEvent};
 
 /// Bytes of memory that are kept while nothing waits.
@@ -16,6 +17,8 @@ pub struct Events {
     /// End of each waiting event in `bytes`, and its flags. The next one begins at `begin`.
     waiting: VecDeque<(usize, u32)>,
     begin: usize,
+    /// Flags that all get that are appended.
+    common_flags: u32,
 }
 
 impl Events {
@@ -26,7 +29,7 @@ impl Events {
 
     /// Appends an event of type `code` at `ts` nanoseconds since the epoch by thread `tid`, with the
     /// parameters that `fill` writes. `flags` are those of the capture format
-    /// ([`falco_event::raw::DUMP_STATE_ONLY`] or 0).
+    /// ([`DUMP_STATE_ONLY`] or 0).
     ///
     /// # Errors
     /// If a parameter is too long for its event, which is not appended then.
@@ -40,10 +43,18 @@ impl Events {
             self.begin_anew();
         }
         fill(self.builder.start(ts, tid, code));
+        let flags = flags | self.common_flags;
         let event = self.builder.finish(0, flags)?;
         self.bytes.extend_from_slice(event.bytes());
         self.waiting.push_back((self.bytes.len(), flags));
         Ok(())
+    }
+
+    /// Has `append` append events that are for the tables only: no rule sees them.
+    pub fn hidden(&mut self, append: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.common_flags, DUMP_STATE_ONLY);
+        append(self);
+        self.common_flags = before;
     }
 
     /// Whether none waits.
@@ -70,5 +81,51 @@ impl Events {
         // What many processes at once took is not needed for one.
         self.bytes.shrink_to(KEPT);
         self.waiting.shrink_to(KEPT / 64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(events: &mut Events, fd: i64) {
+        let who = (7, 1, EventCode::SYSCALL_CLOSE_X);
+        let fill = |event: &mut EventBuilder| {
+            event.i64(0).i64(fd);
+        };
+        events.push(who, 0, fill).unwrap();
+    }
+
+    fn pop(events: &mut Events) -> Option<(i64, u32)> {
+        let event = events.pop()?;
+        Some((i64::from_le_bytes(event.param(1)?.try_into().ok()?), event.flags()))
+    }
+
+    #[test]
+    fn events_come_out_as_they_went_in() {
+        let mut events = Events::new();
+        assert_eq!(pop(&mut events), None);
+        push(&mut events, 1);
+        push(&mut events, 2);
+        assert_eq!(pop(&mut events), Some((1, 0)));
+        events.hidden(|events| push(events, 3));
+        push(&mut events, 4);
+        assert_eq!(events.len(), 3);
+        let rest: Vec<_> = std::iter::from_fn(|| pop(&mut events)).collect();
+        assert_eq!(rest, [(2, 0), (3, DUMP_STATE_ONLY), (4, 0)]);
+    }
+
+    #[test]
+    fn memory_is_used_again() {
+        let mut events = Events::new();
+        for fd in 0..100_000 {
+            push(&mut events, fd);
+            assert_eq!(pop(&mut events), Some((fd, 0)));
+        }
+        assert!(events.bytes.capacity() < 1024);
+        (0..100_000).for_each(|fd| push(&mut events, fd));
+        while pop(&mut events).is_some() {}
+        push(&mut events, 1);
+        assert!(events.bytes.capacity() <= KEPT);
     }
 }

@@ -29,8 +29,9 @@ const GATE_PATIENCE: Duration = Duration::from_millis(2);
 /// How long it may take to end all sessions, and to hear the last of them afterwards.
 const DETACH_TIME: Duration = Duration::from_millis(4500);
 const DRAIN_TIME: Duration = Duration::from_millis(500);
-/// How often other processes are told.
+/// How often other processes are told, and how often that there is nothing to tell.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
+const STATUS_IDLE: Duration = Duration::from_secs(5);
 
 /// How sandboxes are watched.
 #[derive(Clone, Debug)]
@@ -229,15 +230,16 @@ impl Gvisor {
             (_, 0) => self.patience.min(PATIENCE),
             (_, _) => self.patience.min(GATE_PATIENCE),
         };
-        let taken = consumer.take(patience).map_err(|error| SourceError::Io {
-            what: format!("cannot receive at {}", self.receiver.socket().display()),
-            error,
-        })?;
-        match taken {
-            Some(Taken::Records(batch)) => self.begin_batch(batch),
-            Some(Taken::Opened { connection, peer }) => self.opened(connection, peer.pid),
-            Some(Taken::Closed { connection, .. }) => self.closed(connection),
-            None => return Ok(self.nothing_arrived()),
+        match consumer.take(patience) {
+            Ok(Some(Taken::Records(batch))) => self.begin_batch(batch),
+            Ok(Some(Taken::Opened { connection, peer })) => self.opened(connection, peer.pid),
+            Ok(Some(Taken::Closed { connection, .. })) => self.closed(connection),
+            Ok(None) => return Ok(self.nothing_arrived()),
+            Err(error) => {
+                self.phase = Phase::Over;
+                let what = format!("cannot receive at {}", self.receiver.socket().display());
+                return Err(SourceError::Io { what, error });
+            }
         }
         Ok(Step::Done)
     }
@@ -272,8 +274,8 @@ impl Gvisor {
         if let Some((_, id)) = self.receiver.sandboxes().sandbox(connection) {
             sandbox.identify(&id);
         }
-        if link == Some(Link::Attached) {
-            sandbox.is_attached = true;
+        sandbox.is_attached = link == Some(Link::Attached);
+        if sandbox.is_attached && matches!(self.phase, Phase::Watching) {
             sandbox.hold(For::Beginning);
             self.hold(connection, true);
         }
@@ -282,15 +284,22 @@ impl Gvisor {
 
     fn closed(&mut self, connection: Connection) {
         let Some(mut sandbox) = self.sandboxes.remove(&connection) else { return };
-        self.gates -= usize::from(sandbox.release());
+        self.gates = self.gates.saturating_sub(usize::from(sandbox.release()));
         self.unknown += sandbox.counters.unknown;
         self.malformed += sandbox.counters.malformed;
         if let Some(attacher) = &self.attacher {
             attacher.closed(connection);
         }
-        // Sandboxes that are only watched no more go on.
-        if matches!(self.phase, Phase::Watching) {
-            sandbox.close(now_ns(), &mut self.events);
+        if !matches!(self.phase, Phase::Watching) {
+            // It is watched no more, and goes on.
+            return;
+        }
+        let now_ns = now_ns();
+        if self.sandboxes.values().any(|other| other.is_same(&sandbox)) {
+            // Its session began anew, and its threads are told again with another number.
+            self.events.hidden(|events| sandbox.close(now_ns, events));
+        } else {
+            sandbox.close(now_ns, &mut self.events);
         }
     }
 
@@ -431,7 +440,7 @@ impl Gvisor {
         if now < self.status_due {
             return;
         }
-        self.status_due = now + STATUS_EVERY;
+        self.status_due = now + if self.sandboxes.is_empty() { STATUS_IDLE } else { STATUS_EVERY };
         if let Some(writer) = &self.status {
             writer.publish(self.sessions());
         }

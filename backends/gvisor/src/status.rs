@@ -62,7 +62,8 @@ pub struct SessionInfo {
     pub containers: Vec<String>,
     /// Upper half of the thread ids of its events.
     pub number: u32,
-    /// Whether the sensor began the session; else runsc did, when it started the sandbox.
+    /// Whether it ran already when it came to be watched, or watched with other rules; else it is
+    /// watched from its start.
     pub attached: bool,
     /// When it connected, or this sensor's session began, in nanoseconds since the epoch.
     pub since_ns: u64,

@@ -30,7 +30,7 @@ const MAX_ID: usize = 256;
 /// One connection and what is behind it.
 #[derive(Debug)]
 pub(super) struct Sandbox {
-    /// Whether we began the session, so that a dump of what ran before comes by itself.
+    /// Whether it ran already, so that a dump of what ran before comes by itself.
     pub is_attached: bool,
     /// Its first container; empty before it is known.
     id: Vec<u8>,
@@ -245,6 +245,12 @@ impl Sandbox {
     /// Whether messages are held back for too long.
     pub fn is_late(&self, now: Instant) -> bool {
         self.gate.as_ref().is_some_and(|(_, until)| *until <= now)
+    }
+
+    /// Whether both connections are of one sandbox, as far as that is known. A sandbox could say that
+    /// it is another one, so that the attacher has to have begun the later session.
+    pub fn is_same(&self, earlier: &Sandbox) -> bool {
+        self.is_attached && !self.id.is_empty() && self.id == earlier.id
     }
 
     /// The sandbox has ended: so have its threads.

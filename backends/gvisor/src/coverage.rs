@@ -114,7 +114,13 @@ fn why_not(call: &Syscall) -> &'static str {
 /// Names are without argument: `thread.cgroup`, `evt.arg`.
 pub fn field_gap(name: &str) -> Option<&'static str> {
     Some(match name {
-        "proc.tty" => "gVisor does not tell terminals: it is 0",
+        "proc.tty" => {
+            "which terminal is not told, only whether one is there when a container's or an exec \
+             session's first process begins"
+        }
+        "proc.pid" | "proc.ppid" | "proc.apid" => {
+            "processes of a sandbox have no id on the host: proc.vpid is theirs"
+        }
         "user.loginuid" | "user.loginname" => "there are no login sessions in a sandbox",
         "thread.cap_permitted" | "thread.cap_inheritable" | "thread.cap_effective" => {
             "gVisor does not tell capabilities"

@@ -22,23 +22,32 @@ use crate::runsc::text::PointFields;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     /// Schematized points of mmap.
-    has_mmap: bool,
+    mmap: Has,
     /// Schematized points of listen.
-    has_listen: bool,
+    listen: Has,
     /// Schematized points of ptrace.
-    has_ptrace: bool,
+    ptrace: Has,
     /// Messages tell of exec sessions and of the parent's thread group.
     tells_exec_sessions: bool,
     /// The highest number of a call that has raw points.
     last_raw: u16,
 }
 
+/// Whether a version has a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Has {
+    Yes,
+    No,
+    /// Nobody knows: asked for is this and what is there without it. Sandboxes skip what they lack.
+    Perhaps,
+}
+
 impl Version {
     /// Builds of 2022, as in Debian 12.
     pub const V2022: Version = Version {
-        has_mmap: false,
-        has_listen: false,
-        has_ptrace: false,
+        mmap: Has::No,
+        listen: Has::No,
+        ptrace: Has::No,
         tells_exec_sessions: false,
         last_raw: 441,
     };
@@ -46,9 +55,17 @@ impl Version {
     pub const V2024: Version = Version::V2022;
     /// The source of August 2026.
     pub const CURRENT: Version = Version {
-        has_mmap: true,
-        has_listen: true,
-        has_ptrace: true,
+        mmap: Has::Yes,
+        listen: Has::Yes,
+        ptrace: Has::Yes,
+        tells_exec_sessions: true,
+        last_raw: 441,
+    };
+    /// Any version, at the price of a few points more.
+    pub const UNKNOWN: Version = Version {
+        mmap: Has::Perhaps,
+        listen: Has::Perhaps,
+        ptrace: Has::Perhaps,
         tells_exec_sessions: true,
         last_raw: 441,
     };
@@ -56,7 +73,7 @@ impl Version {
     /// The version that has these points, as [`Runsc::points`](crate::runsc::Runsc::points) gives
     /// them.
     pub fn having(points: &BTreeMap<String, PointFields>) -> Self {
-        let has = |name: &str| points.contains_key(name);
+        let has = |name: &str| if points.contains_key(name) { Has::Yes } else { Has::No };
         let raw = |name: &String| {
             name.strip_prefix("syscall/sysno/")?.strip_suffix("/enter")?.parse::<u16>().ok()
         };
@@ -64,32 +81,33 @@ impl Version {
             points.get("sentry/clone").is_some_and(|point| point.context.iter().any(|f| f == field))
         };
         Version {
-            has_mmap: has("syscall/mmap/exit"),
-            has_listen: has("syscall/listen/exit"),
-            has_ptrace: has("syscall/ptrace/exit"),
+            mmap: has("syscall/mmap/exit"),
+            listen: has("syscall/listen/exit"),
+            ptrace: has("syscall/ptrace/exit"),
             tells_exec_sessions: tells("is_exec_session") || tells("parent_thread_group_id"),
             last_raw: points.keys().filter_map(raw).max().unwrap_or(0),
         }
     }
 
     /// The version with this number (`0.0~20240729.0`, `release-20221219.0`), where its points cannot
-    /// be asked for. Numbers of none of the known ones are taken for the one before.
+    /// be asked for.
     pub fn numbered(version: &str) -> Self {
         let digits = version.split(|c: char| !c.is_ascii_digit()).find(|part| part.len() == 8);
-        // What messages tell came last, with release-20260721.
         match digits.and_then(|date| date.parse::<u32>().ok()) {
+            Some(..=20_240_729) => Version::V2024,
+            // What messages tell came last, with release-20260721.
             Some(20_260_721..) => Version::CURRENT,
-            _ => Version::V2024,
+            _ => Version::UNKNOWN,
         }
     }
 
-    /// Whether `call` has schematized points.
-    fn has(&self, call: &str) -> bool {
+    /// Whether `call`, which has schematized points in some version, has them in this one.
+    fn has(&self, call: &str) -> Has {
         match call {
-            "mmap" => self.has_mmap,
-            "listen" => self.has_listen,
-            "ptrace" => self.has_ptrace,
-            _ => true,
+            "mmap" => self.mmap,
+            "listen" => self.listen,
+            "ptrace" => self.ptrace,
+            _ => Has::Yes,
         }
     }
 }
@@ -225,15 +243,22 @@ pub fn told(call: &Syscall, version: Version) -> Told {
     if TOLD_ANYWAY.contains(&call.name) {
         return Told::Anyway;
     }
-    if version.has(call.name) && SCHEMATIZED.iter().any(|point| point.call == call.name) {
-        return Told::Schematized;
+    match schematized(call, version) {
+        Some(_) => Told::Schematized,
+        None => raw(call, version).map_or(Told::Not, Told::Raw),
     }
-    match raw_number(call) {
-        Some(number) if number <= version.last_raw && !NOT_WORTH_IT.contains(&call.name) => {
-            Told::Raw(number)
-        }
-        _ => Told::Not,
-    }
+}
+
+/// The schematized points of `call`, if this version has them, or perhaps has.
+fn schematized(call: &Syscall, version: Version) -> Option<&'static Schematized> {
+    let of = SCHEMATIZED.iter().find(|of| of.call == call.name)?;
+    (version.has(of.call) != Has::No).then_some(of)
+}
+
+/// The number of the raw points of `call` that are asked for where there are no others.
+fn raw(call: &Syscall, version: Version) -> Option<u16> {
+    let number = raw_number(call).filter(|&number| number <= version.last_raw)?;
+    (!NOT_WORTH_IT.contains(&call.name)).then_some(number)
 }
 
 /// The number by which the raw points of `call` are named.
@@ -296,28 +321,22 @@ fn points(wanted: &[u16], version: Version) -> Vec<Value> {
     let mut ids = wanted.to_vec();
     ids.sort_unstable();
     ids.dedup();
-    for call in ids.into_iter().filter_map(Syscall::by_id) {
-        match told(call, version) {
-            Told::Schematized => {
-                let Some(of) = SCHEMATIZED.iter().find(|of| of.call == call.name) else { continue };
-                if of.enter {
-                    points.push(point(
-                        &format!("syscall/{}/enter", of.call),
-                        of.optional,
-                        of.detail,
-                    ));
-                }
-                points.push(point(&format!("syscall/{}/exit", of.call), of.optional, of.detail));
+    let calls = ids.into_iter().filter_map(Syscall::by_id);
+    for call in calls.filter(|call| told(call, version) != Told::Anyway) {
+        let schematized = schematized(call, version);
+        if let Some(of) = schematized {
+            if of.enter {
+                points.push(point(&format!("syscall/{}/enter", of.call), of.optional, of.detail));
             }
+            points.push(point(&format!("syscall/{}/exit", of.call), of.optional, of.detail));
+        }
+        let is_enough = schematized.is_some_and(|of| version.has(of.call) == Has::Yes);
+        if let (false, Some(number)) = (is_enough, raw(call, version)) {
             // The exit point takes its fields from those of the enter point, which therefore has to
             // be there (seen in all versions).
-            Told::Raw(number) => {
-                for end in ["enter", "exit"] {
-                    let name = format!("syscall/sysno/{number}/{end}");
-                    points.push(point(&name, NONE, Detail::Who));
-                }
+            for end in ["enter", "exit"] {
+                points.push(point(&format!("syscall/sysno/{number}/{end}"), NONE, Detail::Who));
             }
-            Told::Anyway | Told::Not => {}
         }
     }
     points

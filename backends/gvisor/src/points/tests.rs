@@ -192,6 +192,10 @@ fn newer_versions_have_more_schematized_points() {
         ["syscall/ptrace/exit", "syscall/mmap/exit", "syscall/listen/exit"]
     );
     assert!(new.to_string().contains("is_exec_session") && !old.to_string().contains("is_exec"));
+    // Both, where nobody knows.
+    let any = names(&session(&wanted, Version::UNKNOWN, Path::new("/s")));
+    assert_eq!(any.len(), 4 + 3 + 6);
+    assert!(names(&old).iter().chain(&names(&new)).all(|name| any.contains(name)));
 }
 
 #[test]
@@ -204,7 +208,9 @@ fn nothing_wanted_still_tells_of_threads() {
 fn versions_are_known_by_number_and_by_points() {
     assert_eq!(Version::numbered("0.0~20221219.0"), Version::V2022);
     assert_eq!(Version::numbered("release-20260817.0"), Version::CURRENT);
-    assert_eq!(Version::numbered("VERSION_MISSING"), Version::V2024);
+    for unknown in ["VERSION_MISSING", "release-20250820.0", ""] {
+        assert_eq!(Version::numbered(unknown), Version::UNKNOWN, "{unknown}");
+    }
     for date in [20_221_219, 20_240_729] {
         if let Some(points) = metadata(date) {
             assert_eq!(Version::having(points), Version::V2022, "{date}");

@@ -69,17 +69,17 @@ pub struct Runsc {
 pub type Start<'a> = &'a mut dyn FnMut(&mut Command) -> io::Result<Child>;
 
 impl Runsc {
-    /// The program at `path`.
+    /// The program at `path`; a name without `/` is looked for in `PATH`, as a shell does.
     pub fn at(path: &Path) -> Self {
-        Runsc { path: path.to_owned(), file: None }
+        let is_name = !path.as_os_str().as_encoded_bytes().contains(&b'/');
+        let search = std::env::var_os("PATH").filter(|_| is_name).unwrap_or_default();
+        let found = search.to_str().and_then(|search| find(path, search));
+        Runsc { path: found.unwrap_or_else(|| path.to_owned()), file: None }
     }
 
     /// The program that this `PATH` has: directories with `:` between them.
     pub fn in_path(path: &str) -> Option<Self> {
-        let mut programs = path.split(':').map(|directory| Path::new(directory).join("runsc"));
-        programs
-            .find(|program| program.is_absolute() && program.is_file())
-            .map(|path| Self::at(&path))
+        find(Path::new("runsc"), path).map(|path| Runsc { path, file: None })
     }
 
     /// The program that runs as the sandbox `id` with the process `pid`, so that what is asked comes
@@ -239,6 +239,12 @@ impl Runsc {
     }
 }
 
+/// Where a program is in directories with `:` between them.
+fn find(name: &Path, directories: &str) -> Option<PathBuf> {
+    let mut programs = directories.split(':').map(|directory| Path::new(directory).join(name));
+    programs.find(|program| program.is_absolute() && program.is_file())
+}
+
 /// Whether `pid` was started as the sandbox `id` of runsc.
 pub fn is_sandbox(proc: &Path, pid: i32, id: &str) -> bool {
     if pid <= 0 {
@@ -317,6 +323,14 @@ mod tests {
         assert!(is(line, "box"));
         assert!(!is(line, "bo") && !is(b"sleep\0box\0", "box") && !is(b"", "box"));
         assert!(!is_sandbox(proc.path(), 8, "box") && !is_sandbox(proc.path(), -1, "box"));
+    }
+
+    #[test]
+    fn names_are_looked_for() {
+        assert!(Runsc::at(Path::new("sh")).path().is_absolute());
+        assert_eq!(Runsc::at(Path::new("./sh")).path(), Path::new("./sh"));
+        assert_eq!(Runsc::at(Path::new("nobody-has-it")).path(), Path::new("nobody-has-it"));
+        assert!(Runsc::in_path("::relative:/nowhere").is_none());
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn what_runsc_says_is_what_runs() {
     for (_, build) in builds() {
         let mut sandboxes = Sandboxes::new(&build);
         sandboxes.start("box", None, QUIET);
-        let state_root = sandboxes.state();
+        let (state_root, id) = (sandboxes.state(), sandboxes.id("box"));
         let goes_on = AtomicBool::new(false);
 
         // The state files.
@@ -64,10 +64,10 @@ fn what_runsc_says_is_what_runs() {
         let found = Sandbox::together(&state_root, containers);
         assert_eq!(found.len(), 1);
         assert!(found[0].is_running, "{found:?}");
-        assert_eq!((found[0].id.as_str(), found[0].pid), ("box", sandboxes.pid("box")));
+        assert_eq!((found[0].id.as_str(), found[0].pid), (id.as_str(), sandboxes.pid("box")));
 
         // The program, as the sandbox runs it.
-        let runsc = Runsc::of_sandbox(Path::new("/proc"), found[0].pid, "box").unwrap();
+        let runsc = Runsc::of_sandbox(Path::new("/proc"), found[0].pid, &id).unwrap();
         let real = build.program.canonicalize().unwrap_or_else(|_| "/usr/bin/runsc".into());
         assert_eq!(runsc.path(), real);
         assert!(Runsc::of_sandbox(Path::new("/proc"), found[0].pid, "other").is_err());
@@ -78,16 +78,16 @@ fn what_runsc_says_is_what_runs() {
 
         // Lists.
         let listed = runsc.list(&state_root, &goes_on).unwrap();
-        assert_eq!((listed[0].id.as_str(), listed[0].status.as_str()), ("box", "running"));
+        assert_eq!((listed[0].id.as_str(), listed[0].status.as_str()), (id.as_str(), "running"));
         assert_eq!(listed[0].pid, found[0].pid);
         assert_eq!(runsc.list(Path::new("/nowhere"), &goes_on).unwrap(), []);
-        assert_eq!(runsc.trace_list(&state_root, "box", &goes_on).unwrap(), []);
+        assert_eq!(runsc.trace_list(&state_root, &id, &goes_on).unwrap(), []);
         let error = runsc.trace_list(&state_root, "nobody", &goes_on).unwrap_err().to_string();
         assert!(error.contains("trace list nobody: ") && error.contains("128"), "{error}");
 
         // Processes.
         let processes = wait_for("sleep", || {
-            let found = runsc.procfs(&state_root, "box", &goes_on).unwrap();
+            let found = runsc.procfs(&state_root, &id, &goes_on).unwrap();
             named(&found.processes, "sleep").map(|_| found.clone())
         });
         assert_eq!((processes.refused, processes.shortened, processes.processes.len()), (0, 0, 2));
@@ -105,7 +105,7 @@ fn what_runsc_says_is_what_runs() {
         let fd = sh.fds.iter().find(|fd| fd.number == 7).unwrap();
         assert_eq!((fd.path.as_str(), fd.mode & 0o170_000), ("/etc/passwd", 0o100_000));
         assert!(sh.started_ns > 1_600_000_000_000_000_000 && sh.fd_limit > 0 && sh.vm_rss_kib > 0);
-        let mut pids = runsc.ps(&state_root, "box", &goes_on).unwrap();
+        let mut pids = runsc.ps(&state_root, &id, &goes_on).unwrap();
         pids.sort_unstable();
         assert_eq!(pids, [sh.pid, sleep.pid]);
     }
@@ -225,13 +225,14 @@ fn a_running_sandbox_is_attached_asked_and_let_go() {
         eprintln!("{}: attached after {:?}", name, begin.elapsed());
         let (&connection, &link) = watch.open.first_key_value().unwrap();
         assert_eq!((watch.open.len(), link), (1, Link::Attached));
-        assert_eq!(connections.sandbox(connection), Some((sandboxes.state(), "box".to_owned())));
+        let id = sandboxes.id("box");
+        assert_eq!(connections.sandbox(connection), Some((sandboxes.state(), id.clone())));
         assert_eq!(
             (watch.processes[0].0, watch.containers.as_slice()),
             (connection, &[connection][..])
         );
         let sh = named(&watch.processes[0].1, "sh").unwrap();
-        assert_eq!((sh.pid, sh.container_id.as_deref()), (1, Some("box")));
+        assert_eq!((sh.pid, sh.container_id.as_deref()), (1, Some(id.as_str())));
         // Asked again, it answers again.
         watch.attacher.want_processes(connection);
         watch.until("the second answer", |watch| watch.processes.len() == 2);
@@ -240,8 +241,8 @@ fn a_running_sandbox_is_attached_asked_and_let_go() {
         let root = sandboxes.state();
         let goes_on = AtomicBool::new(false);
         let runsc = Runsc::at(&build.program);
-        assert_eq!(runsc.trace_list(&root, "box", &goes_on).unwrap().len(), 1);
-        runsc.trace_delete(&root, "box", &goes_on).unwrap();
+        assert_eq!(runsc.trace_list(&root, &id, &goes_on).unwrap().len(), 1);
+        runsc.trace_delete(&root, &id, &goes_on).unwrap();
         watch.until("the end", |watch| watch.closed == [connection]);
         let begin = Instant::now();
         watch.until("a new session", |watch| watch.processes.len() == 3);
@@ -250,7 +251,7 @@ fn a_running_sandbox_is_attached_asked_and_let_go() {
         let took = watch.stop();
         eprintln!("{}: let go after {took:?}", name);
         watch.until("the end", |watch| watch.open.is_empty());
-        assert_eq!(runsc.trace_list(&root, "box", &goes_on).unwrap(), []);
+        assert_eq!(runsc.trace_list(&root, &id, &goes_on).unwrap(), []);
         assert_eq!((watch.notes.as_slice(), watch.failed.as_slice()), (&[][..], &[][..]));
         assert_eq!(runsc.list(&root, &goes_on).unwrap()[0].status, "running");
     }
@@ -298,7 +299,10 @@ fn the_processes_of_a_pod_know_their_containers() {
         std::fs::write(&config, session.to_string()).unwrap();
         sandboxes.pod_init = Some(config);
         let connections = Connections::new();
-        let mut watch = Watch::new(options(&sandboxes, &["openat"]), &connections, None);
+        // Directory and processes are found below the root of the host.
+        let mut of_host = options(&sandboxes, &["openat"]);
+        (of_host.roots, of_host.host_root) = (None, sandboxes.directory().to_owned());
+        let mut watch = Watch::new(of_host, &connections, None);
         sandboxes.start("pod", Some("pod"), "sleep 1000; true");
         sandboxes.start("web", Some("pod"), "sleep 2000; true");
         watch.until("the connection", |watch| watch.records.values().any(|&records| records > 0));
@@ -307,10 +311,10 @@ fn the_processes_of_a_pod_know_their_containers() {
         assert_eq!(connections.sandbox(connection), None);
         watch.attacher.want_processes(connection);
         watch.until("the refusal", |watch| !watch.failed.is_empty());
-        watch.attacher.identified(connection, "web");
+        watch.attacher.identified(connection, &sandboxes.id("web"));
         watch.until("the container", |watch| watch.containers == [connection]);
-        assert_eq!(connections.sandbox(connection), Some((sandboxes.state(), "pod".to_owned())));
-        watch.attacher.identified(connection, "pod");
+        assert_eq!(connections.sandbox(connection), Some((sandboxes.state(), sandboxes.id("pod"))));
+        watch.attacher.identified(connection, &sandboxes.id("pod"));
         watch.attacher.identified(connection, "nobody");
         watch.until("the containers", |watch| watch.containers.len() == 2);
         let sleeps = |processes: &[Process]| {
@@ -323,7 +327,7 @@ fn the_processes_of_a_pod_know_their_containers() {
         watch.attacher.want_processes(connection);
         watch.until("the processes", |watch| watch.processes.len() == 1);
         let (of_pod, of_web) = sleeps(&watch.processes[0].1).unwrap();
-        assert_eq!((of_pod.as_str(), of_web.as_str()), ("pod", "web"));
+        assert_eq!((of_pod, of_web), (sandboxes.id("pod"), sandboxes.id("web")));
 
         // It has a session: it is not attached, however long it lasts.
         let begin = Instant::now();
@@ -358,7 +362,10 @@ fn a_sandbox_that_hangs_keeps_nobody_waiting() {
         assert!(took < Duration::from_millis(5200), "{took:?}");
         let goes_on = AtomicBool::new(false);
         let runsc = Runsc::at(&build.program);
-        assert_eq!(runsc.trace_list(&sandboxes.state(), "works", &goes_on).unwrap(), []);
+        assert_eq!(
+            runsc.trace_list(&sandboxes.state(), &sandboxes.id("works"), &goes_on).unwrap(),
+            []
+        );
     }
 }
 
@@ -380,7 +387,8 @@ fn a_session_that_cannot_be_begun_is_told_once() {
         }
         assert_eq!(watch.notes.len(), 1, "{:?}", watch.notes);
         assert!(
-            watch.notes[0].starts_with("gVisor sandbox box: cannot be watched"),
+            watch.notes[0]
+                .starts_with(&format!("gVisor sandbox {}: cannot be watched", sandboxes.id("box"))),
             "{:?}",
             watch.notes
         );

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -15,6 +16,7 @@ pub struct Sandboxes {
     pub build: Build,
     directory: tempfile::TempDir,
     ids: Vec<String>,
+    number: usize,
     pub pod_init: Option<PathBuf>,
 }
 
@@ -23,23 +25,27 @@ impl Sandboxes {
         let directory = tempfile::Builder::new().prefix("falco-runsc").tempdir().unwrap();
         let bin = directory.path().join("root/bin");
         fs::create_dir_all(&bin).unwrap();
-        for also in ["root/etc", "root/proc", "root/tmp", "root/dev"] {
+        for also in ["root/etc", "root/proc", "root/tmp", "root/dev", "run"] {
             fs::create_dir(directory.path().join(also)).unwrap();
         }
+        symlink("/proc", directory.path().join("proc")).unwrap();
         fs::write(directory.path().join("root/etc/passwd"), "root:x:0:0::/:/bin/sh\n").unwrap();
         fs::copy("/bin/busybox", bin.join("busybox")).unwrap();
         for applet in ["sh", "sleep", "cat", "true"] {
             symlink("busybox", bin.join(applet)).unwrap();
         }
-        Sandboxes { build: build.clone(), directory, ids: Vec::new(), pod_init: None }
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Sandboxes { build: build.clone(), directory, ids: Vec::new(), number, pod_init: None }
     }
 
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
+    /// Where runsc keeps its state, as if this were the root of the host.
     pub fn state(&self) -> PathBuf {
-        self.directory.path().join("state")
+        self.directory.path().join("run/runsc")
     }
 
     fn runsc(&self) -> Command {
@@ -62,11 +68,18 @@ impl Sandboxes {
         assert!(status.success(), "{command:?}: {status}\n{log}");
     }
 
+    /// The id of the container that is called so here. Builds of 2022 want ids that are unique on the
+    /// machine: their control sockets are abstract.
+    pub fn id(&self, name: &str) -> String {
+        format!("{name}-{}-{}", std::process::id(), self.number)
+    }
+
     /// Starts a container that runs `script`, in the sandbox `pod` or in one of its own.
-    pub fn start(&mut self, id: &str, pod: Option<&str>, script: &str) {
+    pub fn start(&mut self, name: &str, pod: Option<&str>, script: &str) {
+        let (id, pod) = (&self.id(name), pod.map(|pod| self.id(pod)));
         let bundle = self.directory().join(format!("bundle-{id}"));
         fs::create_dir(&bundle).unwrap();
-        let annotations = pod.map(|pod| {
+        let annotations = pod.as_ref().map(|pod| {
             let kind = if pod == id { "sandbox" } else { "container" };
             json!({
                 "io.kubernetes.cri.container-type": kind,
@@ -90,7 +103,7 @@ impl Sandboxes {
             ]},
         });
         fs::write(bundle.join("config.json"), config.to_string()).unwrap();
-        self.ids.push(id.to_owned());
+        self.ids.push(id.clone());
         let mut create = self.runsc();
         create.args(["create", "--bundle"]).arg(&bundle).arg(id);
         self.must(create);
@@ -99,13 +112,18 @@ impl Sandboxes {
         self.must(start);
     }
 
-    pub fn kill(&self, id: &str) {
+    pub fn kill(&self, name: &str) {
+        self.kill_id(&self.id(name));
+    }
+
+    fn kill_id(&self, id: &str) {
         let _ = self.runsc().args(["kill", id, "KILL"]).status();
         let _ = self.runsc().args(["delete", "--force", id]).status();
     }
 
     /// The sandbox's process on this machine.
-    pub fn pid(&self, id: &str) -> i32 {
+    pub fn pid(&self, name: &str) -> i32 {
+        let id = self.id(name);
         let file = self.state().join(format!("{id}_sandbox:{id}.state"));
         let state: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
         state["sandbox"]["pid"].as_i64().unwrap().try_into().unwrap()
@@ -116,7 +134,7 @@ impl Drop for Sandboxes {
     fn drop(&mut self) {
         // The sandbox of a pod goes after its other containers.
         for id in std::mem::take(&mut self.ids).iter().rev() {
-            self.kill(id);
+            self.kill_id(id);
         }
     }
 }

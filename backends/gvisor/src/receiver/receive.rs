@@ -231,6 +231,13 @@ impl Thread {
             return;
         }
         self.sockets.insert(number, socket);
+        if self.strangers.len() > 2 * self.max_connections {
+            // Most are gone.
+            let sockets = &self.sockets;
+            let is_there =
+                |number: &u64| sockets.get(number).is_some_and(|socket| socket.is_stranger);
+            self.strangers.retain(|(_, number)| is_there(number));
+        }
         self.strangers.push_back((Instant::now() + HANDSHAKE_TIME, number));
     }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use falco_event::net::Endpoint;
 use falco_rules::value::Value;
+use falco_source::ids::is_of_host;
 
 use super::{boolean, made, text, uint};
 use crate::context::Context;
@@ -16,15 +17,15 @@ impl<'a> Context<'a> {
             // Only candidates are compared; that there is a descriptor makes the field exist.
             Fd::Ip | Fd::Net => Some(Value::List(Vec::new())),
             Fd::Port | Fd::Proto => Some(Value::List(Vec::new())),
-            Fd::Cip | Fd::Cnet => client(fd).map(ip),
-            Fd::Sip | Fd::Snet => server(fd).map(ip),
-            Fd::Lip | Fd::Lnet => self.local_remote(fd).map(|(local, _)| ip(local)),
-            Fd::Rip | Fd::Rnet => self.local_remote(fd).map(|(_, remote)| ip(remote)),
-            Fd::Cport => uint(client(fd)?.port),
-            Fd::Sport => uint(server_port(fd)?.port),
-            Fd::Lport => uint(self.local_remote(fd)?.0.port),
-            Fd::Rport => uint(self.local_remote(fd)?.1.port),
-            Fd::Cproto => match client(fd) {
+            Fd::Cip | Fd::Cnet => self.known(client(fd)?).map(ip),
+            Fd::Sip | Fd::Snet => self.known(server(fd)?).map(ip),
+            Fd::Lip | Fd::Lnet => self.local(fd).map(ip),
+            Fd::Rip | Fd::Rnet => self.remote(fd).map(ip),
+            Fd::Cport => uint(self.known(client(fd)?)?.port),
+            Fd::Sport => uint(self.known(server_port(fd)?)?.port),
+            Fd::Lport => uint(self.local(fd)?.port),
+            Fd::Rport => uint(self.remote(fd)?.port),
+            Fd::Cproto => match client(fd).and_then(|end| self.known(end)) {
                 Some(end) => service(end.port),
                 // A socket with a role that is no connection has an empty service.
                 None if !fd.has_no_role() => text(b""),
@@ -34,8 +35,8 @@ impl<'a> Context<'a> {
                 (end, Socket::Inet { .. }) => service(end.port),
                 _ => text(b""),
             },
-            Fd::Lproto => service(self.local_remote(fd)?.0.port),
-            Fd::Rproto => service(self.local_remote(fd)?.1.port),
+            Fd::Lproto => service(self.local(fd)?.port),
+            Fd::Rproto => service(self.remote(fd)?.port),
             Fd::IsServer => boolean(match (fd.ty, &fd.socket) {
                 (FdType::Ipv4Server | FdType::Ipv6Server, _) => true,
                 (FdType::Ipv4 | FdType::Ipv6, Socket::Inet { dst, .. }) => self.is_local(dst.ip),
@@ -49,12 +50,23 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// An end of a socket, unless it is one that nobody told of. gVisor tells the addresses that a
+    /// call was given, never those that a sandbox's kernel chose: the own end of a connection is
+    /// 0.0.0.0:0 then, as in Falco's engine. But rules ask with `fd.ip != "0.0.0.0"` whether a socket
+    /// is connected at all, and so would report no connection of any sandbox. On the host, where
+    /// this address is a fact, everything is as Falco has it.
+    fn known(&self, end: Endpoint) -> Option<Endpoint> {
+        let is_unknown = end.port == 0 && end.ip.is_unspecified() && !is_of_host(self.event.tid());
+        (!is_unknown).then_some(end)
+    }
+
     /// Offers both ends of the event's socket, or the one that it has.
     pub(super) fn any_end(&self, field: Fd, test: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {
         let Some(fd) = self.fd() else { return false };
-        let mut offer = |end: Endpoint| match field {
-            Fd::Port | Fd::Proto => test(&Value::Uint(u64::from(end.port))),
-            _ => test(&ip(end)),
+        let mut offer = |end: Endpoint| match (self.known(end), field) {
+            (None, _) => false,
+            (Some(end), Fd::Port | Fd::Proto) => test(&Value::Uint(u64::from(end.port))),
+            (Some(end), _) => test(&ip(end)),
         };
         match (fd.ty, &fd.socket) {
             (FdType::Ipv4 | FdType::Ipv6, &Socket::Inet { src, dst, .. }) => {
@@ -82,19 +94,28 @@ impl<'a> Context<'a> {
     /// The end whose name is asked for.
     fn named_end(&self, field: Fd, fd: &OpenFd) -> Option<Endpoint> {
         match field {
-            Fd::CipName => client(fd),
-            Fd::SipName => server(fd),
-            Fd::LipName => self.local_remote(fd).map(|(local, _)| local),
-            Fd::RipName => self.local_remote(fd).map(|(_, remote)| remote),
+            Fd::CipName => self.known(client(fd)?),
+            Fd::SipName => self.known(server(fd)?),
+            Fd::LipName => self.local(fd),
+            Fd::RipName => self.remote(fd),
             _ => None,
         }
     }
 
+    fn local(&self, fd: &OpenFd) -> Option<Endpoint> {
+        self.known(self.local_remote(fd)?.0)
+    }
+
+    fn remote(&self, fd: &OpenFd) -> Option<Endpoint> {
+        self.known(self.local_remote(fd)?.1)
+    }
+
     /// The ends of a connection, this host's first: the client's if it has an address of this
-    /// host, otherwise the server's.
+    /// host, otherwise the server's. The end that a sandbox does not know is its own.
     fn local_remote(&self, fd: &OpenFd) -> Option<(Endpoint, Endpoint)> {
         let (src, dst) = connection(fd)?;
-        Some(if self.is_local(src.ip) { (src, dst) } else { (dst, src) })
+        let is_src = self.known(src).is_none() || self.is_local(src.ip);
+        Some(if is_src { (src, dst) } else { (dst, src) })
     }
 
     /// Whether an address is one of this host's interfaces. For IPv6 the network part is enough.

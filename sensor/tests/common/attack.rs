@@ -101,6 +101,8 @@ pub struct Deed<'a> {
     pub attack: &'a Attack,
     /// `container.id` of its processes.
     pub container_id: String,
+    /// Whether these are of a sandbox with a kernel of its own: they have no ids on this host.
+    pub sandboxed: bool,
     /// Nanoseconds since 1970 between which it happened.
     pub began: u128,
     pub ended: u128,
@@ -157,10 +159,17 @@ impl Deed<'_> {
         let time: u128 = alert.field("evt.rawtime").parse().unwrap_or_default();
         expect("evt.rawtime", self.began <= time && time <= self.ended);
         let number = |name: &str| alert.field(name).parse::<i64>().unwrap_or_default();
-        expect("proc.pid", number("proc.pid") > 1);
-        expect("proc.ppid", number("proc.ppid") > 1);
-        expect("thread.tid", number("thread.tid") == number("proc.pid"));
-        expect("proc.vpid", number("proc.vpid") > 0 && number("proc.vpid") < number("proc.pid"));
+        if self.sandboxed {
+            for name in ["proc.pid", "proc.ppid", "thread.tid"] {
+                expect(name, alert.field(name).is_empty());
+            }
+        } else {
+            expect("proc.pid", number("proc.pid") > 1);
+            expect("proc.ppid", number("proc.ppid") > 1);
+            expect("thread.tid", number("thread.tid") == number("proc.pid"));
+            expect("proc.vpid", number("proc.vpid") < number("proc.pid"));
+        }
+        expect("proc.vpid", number("proc.vpid") > 0);
         let names_user = self.attack.events.iter().any(|event| {
             event.fields.iter().any(|(name, _)| ["user.uid", "user.name"].contains(name))
         });

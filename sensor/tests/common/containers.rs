@@ -25,6 +25,8 @@ pub const BY_CONTAINERD: &str = "containerd";
 const CONTAINERD_ID: &str = "c0ffee0123456789abcdef0123456789abcdef0123456789abcdef0123456789";
 /// Runs the script in `$S`, as the stage does.
 const RUN_S: &str = "eval \"$S\"\n:";
+/// Where the daemon's containerd listens, in the daemon's own `/run`.
+const CONTAINERD: &str = "/run/docker/containerd/containerd.sock";
 /// What it needs of the machine.
 pub const PROGRAMS: &[&str] = &["dockerd", "docker", "ctr", "busybox", "nsenter", "tar"];
 
@@ -32,7 +34,7 @@ pub const PROGRAMS: &[&str] = &["dockerd", "docker", "ctr", "busybox", "nsenter"
 pub struct Containers {
     /// The parent of the daemon, which ends with it.
     unshare: Child,
-    /// `docker`'s socket, containerd's socket, nothing that a daemon keeps.
+    /// `docker`'s socket; nothing that a daemon keeps.
     dir: tempfile::TempDir,
     /// Full ids by name.
     ids: BTreeMap<&'static str, String>,
@@ -46,7 +48,7 @@ impl Containers {
     pub fn start(actor: &Actor, addresses: &[&str], configuration: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("live").tempdir().expect("a temporary directory");
         let at = |name: &str| dir.path().join(name);
-        for name in ["data", "exec", "client"] {
+        for name in ["data", "client"] {
             fs::create_dir(at(name)).expect("a directory");
         }
         fs::write(at("daemon.json"), configuration).expect("the daemon's configuration");
@@ -56,7 +58,7 @@ impl Containers {
         let script = "set -e; mount -t tmpfs live \"$1/data\"; mount -t tmpfs live /run
             mount -t tmpfs live /opt; actor=$2; dir=$1; shift 2; \"$actor\" network \"$@\"
             exec dockerd --config-file \"$dir/daemon.json\" --data-root \"$dir/data\" \
-                --exec-root \"$dir/exec\" --pidfile \"$dir/pid\" --host \"unix://$dir/docker.sock\" \
+                --pidfile \"$dir/pid\" --host \"unix://$dir/docker.sock\" \
                 --exec-opt native.cgroupdriver=cgroupfs --bridge none --iptables=false \
                 --ip6tables=false --ip-forward=false";
         let mut command = in_namespaces(&["--pid", "--mount-proc", "--net"]);
@@ -115,7 +117,7 @@ impl Containers {
         let mut ctr = Command::new("nsenter");
         let daemon = self.daemon().expect("the daemon runs").to_string();
         ctr.args(["--mount", "--pid", "--target", &daemon, "--", "ctr"]);
-        ctr.arg("-a").arg(self.dir.path().join("exec/containerd/containerd.sock"));
+        ctr.args(["-a", CONTAINERD]);
         ctr.stdin(Stdio::null());
         ctr
     }
@@ -174,7 +176,8 @@ impl Containers {
 
     fn deed<'a>(&self, attack: &'a Attack, name: &str, began: u128) -> Deed<'a> {
         let id = self.ids.get(name).unwrap_or_else(|| panic!("there is no container {name}"));
-        Deed { attack, container_id: id.chars().take(12).collect(), began, ended: now() }
+        let container_id = id.chars().take(12).collect();
+        Deed { attack, container_id, sandboxed: false, began, ended: now() }
     }
 }
 

@@ -245,6 +245,13 @@ impl Sensor {
         all.iter().find(|alert| is_it(alert)).cloned()
     }
 
+    /// All that it has reported and said, for who wonders.
+    pub fn all(&self) -> String {
+        let all = self.alerts.all.lock().expect("no reader panics");
+        let lines: String = all.iter().map(|alert| format!("{}\n", alert.json)).collect();
+        lines + &self.stderr_so_far()
+    }
+
     /// How many alerts of this kind have come.
     pub fn count(&self, is_it: impl Fn(&Alert) -> bool) -> usize {
         let all = self.alerts.all.lock().expect("no reader panics");
@@ -300,6 +307,9 @@ impl Sensor {
 impl Drop for Sensor {
     fn drop(&mut self) {
         // Also when a test fails. A sensor that has ended cannot be killed any more.
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = rustix::process::kill_process(self.process(), Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.stderr();

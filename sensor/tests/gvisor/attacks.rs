@@ -97,11 +97,8 @@ fn files() -> Vec<Attack> {
             &[],
             &[("fd.name", "/dev/own"), ("evt.arg.flags", "*O_CREAT*")],
         ),
-        attack("device-by-creat", "$A create /dev/oldest").raises(
-            &["Create files below dev"],
-            &[],
-            &[("evt.type", "creat"), ("fd.name", "/dev/oldest")],
-        ),
+        // creat has no flags, and the rule wants one.
+        attack("device-by-creat", "$A create /dev/oldest"),
         attack("environment", "/bin/cat /proc/self/environ >/dev/null").raises(
             &["Read environment variable from /proc files"],
             &[],
@@ -202,7 +199,8 @@ fn programs() -> Vec<Attack> {
             &[],
             &[("proc.cmdline", "curl -o x http://host"), ("proc.env[HTTP_PROXY]", "none")],
         ),
-        attack("tunables", "GLIBC_TUNABLES=x $A nothing").raises(
+        // The variable's name is not in the environment of the shell that reads this.
+        attack("tunables", "export GLIBC_\"\"TUNABLES=x; $A nothing").raises(
             &["Potential Local Privilege Escalation via Environment Variables Misuse"],
             &[],
             &[("proc.env[GLIBC_TUNABLES]", "x")],
@@ -262,11 +260,17 @@ fn networks() -> Vec<Attack> {
             &[],
             &[("fd.sip", "203.0.113.7"), ("fd.sport", "443"), ("proc.exe", "/opt/live/ssh")],
         ),
-        attack("system-program", "$F/touch dial 203.0.113.7 80").raises(
-            &["System procs network activity"],
-            &[],
-            &[("evt.type", "connect"), ("fd.sip", "203.0.113.7"), ("proc.name", "touch")],
-        ),
+        attack("system-program", "$F/touch dial 203.0.113.7 80")
+            .raises(
+                &["System procs network activity"],
+                &[],
+                &[("evt.type", "listen"), ("fd.name", "203.0.113.7:80"), ("proc.name", "touch")],
+            )
+            .raises(
+                &["System procs network activity"],
+                &[],
+                &[("evt.type", "connect"), ("fd.sip", "203.0.113.7"), ("proc.name", "touch")],
+            ),
         attack("packet-socket", "$A packet-socket").raises(
             &["Packet socket created in container"],
             &[],

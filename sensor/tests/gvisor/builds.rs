@@ -26,8 +26,8 @@ impl Build {
     pub fn get(name: &str) -> Result<Self, String> {
         let known = BUILDS.iter().find(|(known, ..)| *known == name);
         let &(_, year, platform) = known.unwrap_or_else(|| panic!("no build {name}"));
-        let candidates = [given(year), Some(fetched(year)), Some(PathBuf::from("runsc"))];
-        let mut candidates = candidates.into_iter().flatten();
+        let mut candidates =
+            [given(year), Some(fetched(year))].into_iter().flatten().chain(on_path());
         match candidates.find(|program| is_of(program, year)) {
             Some(program) => Ok(Build { program, platform }),
             None => Err(format!(
@@ -47,6 +47,12 @@ fn fetched(year: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let target = own.ancestors().nth(3).unwrap();
     target.join("runsc").join(year).join("usr/bin/runsc")
+}
+
+/// Every runsc on the path.
+fn on_path() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|dir| dir.join("runsc")).collect()
 }
 
 /// `runsc version 0.0~20221219.0` and `runsc version release-20240729.0` are.

@@ -30,9 +30,10 @@ const FIELDS: &[&str] = &[
     "proc.pname",
 ];
 
-/// Waits for a file, reads the secret, and waits: the first program of containers.
+/// Waits for a file, reads the secret, and waits: the first program of containers. A shell would become
+/// its last command.
 const WAITS: &str =
-    "until [ -e /tmp/go ]; do /bin/sleep 0.1; done; read line </etc/shadow; /bin/sleep 60";
+    "until [ -e /tmp/go ]; do /bin/sleep 0.1; done; read line </etc/shadow; /bin/sleep 60; :";
 /// Makes that file.
 const GO: &[&str] = &["/bin/sh", "-c", ": >/tmp/go"];
 /// A program that is there long enough to be asked about.
@@ -83,7 +84,11 @@ impl Scene {
         let meeting = Meeting::new(build, &[rules(rules_dir.path())], fields());
         let pod_init = (traced == Traced::FromTheStart).then(|| meeting.pod_init(build));
         let sandboxes = Sandboxes::new(build, actor, pod_init.as_deref());
-        let meeting = meeting.told_of(build, &[&sandboxes.state()]);
+        let mut meeting = meeting.told_of(build, &[&sandboxes.state()]);
+        // Tell of every loss.
+        meeting.setup.more =
+            "syscall_event_drops: {threshold: 0, actions: [alert], rate: 1, max_burst: 10}\n"
+                .into();
         Scene { sandboxes, meeting, rules: rules_dir }
     }
 
@@ -172,22 +177,33 @@ fn attach(build: &str) {
     scene.read_until_reported(&sensor, &id);
     scene.first_program_is_known(&sensor, &id);
 
-    // A program that the engine puts into the container is told as it begins.
-    let alert =
-        sensor.find(|a| a.rule() == RUN && a.field("proc.cmdline").contains("1.5")).unwrap();
+    // A program that an engine puts into the container is told as it begins; so is what it runs.
+    let token = format!("{id}-exec");
+    scene.sandboxes.exec(&id, &[&format!("FALCO_LIVE={token}")], SLOW_SECRET);
+    let of_exec = |rule: &'static str, program: &'static str| {
+        let token = token.clone();
+        move |a: &Alert| {
+            a.rule() == rule && a.field("proc.name") == program && a.field("token") == token
+        }
+    };
+    assert!(sensor.wait_for(PATIENCE, of_exec(READ, "cat")), "{}", sensor.stderr_so_far());
     expect(
-        &alert,
+        &sensor.find(of_exec(READ, "cat")).unwrap(),
+        &[("proc.cmdline", "cat /etc/shadow"), ("proc.pname", "sh"), ("container.id", &id[..12])],
+    );
+    let shell = sensor.find(of_exec(RUN, "sh"));
+    expect(
+        &shell.unwrap_or_else(|| panic!("{}", sensor.all())),
         &[
             ("proc.cmdline", &format!("sh -c {SLOW}")),
             ("proc.exepath", "/bin/busybox"),
+            ("proc.pname", ""),
             ("container.id", &id[..12]),
         ],
     );
-    // One that began after the sensor, too.
-    let cat = sensor.find(|a| a.rule() == READ && a.field("proc.name") == "cat").unwrap();
-    expect(&cat, &[("proc.cmdline", "cat /etc/shadow"), ("proc.pname", "sh")]);
     // No rule saw what was there before.
-    assert!(sensor.find(|a| a.rule() == RUN && a.field("proc.vpid") == "1").is_none());
+    let past = sensor.find(|a| a.rule() == RUN && a.field("proc.vpid") == "1");
+    assert!(past.is_none(), "{}", past.unwrap().json);
     ends_well(sensor);
 }
 
@@ -210,7 +226,7 @@ fn pod(build: &str) {
     let (first, second) = (new_id(), new_id());
     for id in [&first, &second] {
         let env = format!("FALCO_LIVE={id}");
-        let args = ["/bin/sh", "-c", "/bin/cat /etc/shadow; /bin/sleep 60"];
+        let args = ["/bin/sh", "-c", "/bin/cat /etc/shadow; /bin/sleep 60; :"];
         scene.sandboxes.start(&Spec { id, args: &args, env: &[&env], pod: Some(&first) });
     }
     for id in [&first, &second] {
@@ -221,7 +237,7 @@ fn pod(build: &str) {
             &[
                 ("container.id", &id[..12]),
                 ("proc.cmdline", "cat /etc/shadow"),
-                ("proc.pcmdline", "sh -c /bin/cat /etc/shadow; /bin/sleep 60"),
+                ("proc.pcmdline", "sh -c /bin/cat /etc/shadow; /bin/sleep 60; :"),
                 ("proc.exepath", "/bin/busybox"),
                 ("proc.vpid", "2"),
             ],
@@ -230,12 +246,6 @@ fn pod(build: &str) {
             .find(|a| a.rule() == RUN && a.field("token") == *id && a.field("proc.name") == "sh");
         expect(&begun.unwrap(), &[("container.id", &id[..12]), ("proc.vpid", "1")]);
     }
-    let pids: BTreeSet<String> = [&first, &second]
-        .iter()
-        .map(|id| sensor.find(|a| a.rule() == READ && a.field("token") == **id).unwrap())
-        .map(|alert| alert.field("proc.pid"))
-        .collect();
-    assert_eq!(pids.len(), 2, "two processes have one id");
     // Programs that are put into each of them.
     for id in [&second, &first] {
         scene.read_until_reported(&sensor, id);
@@ -279,13 +289,13 @@ fn a_killed_sensor_attaches_again() {
 #[test]
 fn a_reload_misses_nothing_and_repeats_nothing() {
     let Some((build, actor)) = gvisor("a reload", "2024-systrap") else { return };
-    const READS: usize = 40;
+    const PAGES: usize = 40;
     let scene = Scene::new(&build, &actor, Traced::FromTheStart);
     let sensor = scene.meeting.watch();
     let id = new_id();
     let _running = scene.run_waiting(&id);
     let reads = format!(
-        "n=0; while [ $n -lt {READS} ]; do $A read /srv/app/page; /bin/sleep 0.1; n=$((n+1)); done"
+        "n=0; while [ $n -lt {PAGES} ]; do $A read /srv/app/page; /bin/sleep 0.1; n=$((n+1)); done"
     );
     thread::scope(|scope| {
         let reading = scope.spawn(|| scene.sandboxes.exec(&id, &[], &["/bin/sh", "-c", &reads]));
@@ -296,10 +306,10 @@ fn a_reload_misses_nothing_and_repeats_nothing() {
     });
     let reported = |sensor: &Sensor| sensor.count(|a| a.rule() == PAGE);
     let begin = Instant::now();
-    while reported(&sensor) < READS && begin.elapsed() < PATIENCE {
+    while reported(&sensor) < PAGES && begin.elapsed() < PATIENCE {
         thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(reported(&sensor), READS, "{}", sensor.stderr_so_far());
+    assert_eq!(reported(&sensor), PAGES, "{}", sensor.stderr_so_far());
 
     const MORE: &str = "Moved aside";
     let mut rules = fs::read_to_string(scene.rules_file()).unwrap();
@@ -312,8 +322,13 @@ fn a_reload_misses_nothing_and_repeats_nothing() {
     });
     scene.first_program_is_known(&sensor, &id);
     let ended = ends_well(sensor);
-    assert_eq!(ended.alerts.iter().filter(|a| a.rule() == PAGE).count(), READS);
+    assert_eq!(ended.alerts.iter().filter(|a| a.rule() == PAGE).count(), PAGES);
 }
+
+/// Calls of which each is some messages: many more than a socket holds.
+const READS: usize = 500;
+/// gVisor tries three times to send a message, on the thread that made the call, before it drops it.
+const STALLED_AT_MOST: Duration = Duration::from_secs(30);
 
 /// A sensor that is stopped holds nobody up for long; what was lost for it is told, and then it sees
 /// again.
@@ -325,20 +340,32 @@ fn a_stalled_sensor_slows_no_sandbox_for_long() {
     let id = new_id();
     let _running = scene.run_waiting(&id);
     scene.read_until_reported(&sensor, &id);
-    let work = ["/opt/live/actor", "times", "3000", "read", "/srv/app/page"];
+    let work = ["/opt/live/actor", "times", &READS.to_string(), "read", "/srv/app/page"];
+    let timed = || {
+        let begin = Instant::now();
+        scene.sandboxes.exec(&id, &[], &work);
+        begin.elapsed()
+    };
 
+    let heard = timed();
     sensor.signal(Signal::STOP);
-    let begin = Instant::now();
-    scene.sandboxes.exec(&id, &[], &work);
-    let took = begin.elapsed();
+    let stalled = timed();
     sensor.signal(Signal::CONT);
-    assert!(took < Duration::from_secs(20), "3000 reads took {took:?} while nobody listened");
-    println!("3000 reads took {took:?} while nobody listened");
+    println!("{READS} reads took {heard:?}, and {stalled:?} while the sensor was stopped");
+    assert!(
+        stalled < STALLED_AT_MOST,
+        "{READS} reads took {stalled:?} while the sensor was stopped"
+    );
 
     scene.first_program_is_known(&sensor, &id);
-    let ended = ends_well(sensor);
-    let pages = ended.alerts.iter().filter(|a| a.rule() == PAGE).count();
-    assert!(pages < 3000, "nothing was lost");
-    let drop = ended.alerts.iter().any(|a| a.rule() == "Falco internal: syscall event drop");
-    assert!(drop, "{} of 3000 were reported, and no loss told:\n{}", pages, ended.stderr);
+    // The loss is told with what comes after it.
+    eventually(&sensor, || {
+        scene.sandboxes.exec(&id, &[], &work);
+        let is_drop = |a: &Alert| a.rule() == "Falco internal: syscall event drop";
+        sensor.wait_for(Duration::from_secs(2), is_drop)
+    });
+    let said = sensor.stderr_so_far();
+    let pages = ends_well(sensor).alerts.iter().filter(|a| a.rule() == PAGE).count();
+    // Of the second time, some arrived: those that the socket held.
+    assert!(pages > READS, "{pages}\n{said}");
 }

@@ -237,6 +237,7 @@ fn attack_a_sandbox(build: &Build, actor: &Actor, set: RuleSet) {
     let deeds = attacks.iter().map(|attack| Deed {
         attack,
         container_id: container_id.clone(),
+        sandboxed: true,
         began,
         ended,
     });

@@ -54,7 +54,7 @@ impl Actor {
         stage.args(["sh", "-c", include_str!("stage.sh"), "stage"]);
         stage.arg(self.path()).args([attack.token().as_str(), attack.script]).args(FAKES);
         succeed(&mut in_time(&stage));
-        Deed { attack, container_id: "host".into(), began, ended: now() }
+        Deed { attack, container_id: "host".into(), sandboxed: false, began, ended: now() }
     }
 }
 

@@ -46,10 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let sender = Sender::connect(&socket)?;
         let count = usize::try_from(messages).unwrap_or(usize::MAX);
         for record in recording.records.iter().cycle().take(count) {
-            // As a sandbox: whoever waits for room is woken by each message that is taken.
-            while !sender.try_send(record)? {
-                std::hint::spin_loop();
-            }
+            sender.send_retrying(record)?;
         }
         Ok(thread_time())
     });

@@ -25,7 +25,7 @@ fn run(args: &[String]) -> anyhow::Result<()> {
     let connection = Sender::connect(Path::new(socket))?;
     for _ in 0..times.parse::<u64>()? {
         for record in &recording.records {
-            connection.send(record)?;
+            connection.send_retrying(record)?;
         }
     }
     Ok(())

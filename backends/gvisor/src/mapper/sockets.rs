@@ -20,6 +20,7 @@ const MAX_BOUND: usize = 16;
 const EINPROGRESS: i64 = 115;
 /// Number of accept(2) on x86-64; accept4(2) is the other.
 const NR_ACCEPT: u64 = 43;
+const SOCK_STREAM: u32 = 1;
 /// The type in a socket's type, which has flags, too.
 const SOCK_TYPE_MASK: i32 = 0xf;
 
@@ -111,7 +112,8 @@ impl Mapper {
         });
     }
 
-    /// Tells of a socket that was made before we looked, once its family shows.
+    /// Tells of a socket that was made before we looked, once its family shows. If its type (0) is not
+    /// told it is taken for a stream: most that are bound or connected are.
     fn make_socket(
         &mut self,
         fd: i64,
@@ -127,7 +129,7 @@ impl Mapper {
         }
         process.fds.open(fd, false);
         self.correct(out, at, EventCode::SOCKET_SOCKET_X, |b| {
-            b.i64(fd).u32(address.family().into()).u32(ty).u32(0).u32(0);
+            b.i64(fd).u32(address.family().into()).u32(ty.max(SOCK_STREAM)).u32(0).u32(0);
         });
     }
 

@@ -410,7 +410,7 @@ fn sockets_and_their_ends() {
     assert!(world.one(connect(3, inet(2, 443), failed(115))).is_told("tuple"));
     // A socket that was made before we looked: its family shows now.
     let lines = world.lines(connect(50, inet(2, 53), ok(0)));
-    assert_eq!(lines[0], "(SOCKET_SOCKET_X fd=50 domain=2 type=0 proto=0 flags=0");
+    assert_eq!(lines[0], "(SOCKET_SOCKET_X fd=50 domain=2 type=1 proto=0 flags=0");
     assert_eq!(world.lines(connect(50, inet(2, 53), ok(0))).len(), 1);
     assert!(
         lines[1].starts_with("SOCKET_CONNECT_X res=0 tuple=\\x02\\x00\\x00\\x00\\x00\\x00\\x00\\n"),

@@ -1,7 +1,7 @@
 //! [`Attacher`]: sessions begun, begun anew and ended on threads of its own, beside the flow of
 //! events.
 //!
-//! One thread decides ([`control`]): it looks at runsc's directories now and then, hears what becomes
+//! One thread decides (`control`): it looks at runsc's directories now and then, hears what becomes
 //! of connections, and gives work to a few others, since each run of runsc takes a while and a
 //! sandbox that hangs must not keep others waiting. For one sandbox there is never more than one run
 //! at a time.
@@ -9,7 +9,7 @@
 //! The consumer of events asks and is told through channels, and never waits.
 //!
 //! * [`connections`]: which sandbox is at the other end of a connection.
-//! * [`scan`]: which sandboxes there are. [`work`]: what is done with one of them.
+//! * `scan`: which sandboxes there are. `work`: what is done with one of them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -28,8 +28,6 @@ use crate::runsc::{Process, Roots, Sandbox};
 pub mod connections;
 mod control;
 mod scan;
-#[cfg(test)]
-mod tests;
 mod work;
 
 pub use connections::{Connections, Key, Link};

@@ -199,8 +199,8 @@ impl Attacher {
         }
     }
 
-    /// Asks for the processes of a connection's sandbox. The answer to each call, which is
-    /// [`Outcome::Processes`] or [`Outcome::NoProcesses`], was found after it.
+    /// Asks for the processes of a connection's sandbox. The answer, [`Outcome::Processes`] or
+    /// [`Outcome::NoProcesses`], was found after the call; calls that wait together have one answer.
     pub fn want_processes(&self, connection: Connection) {
         self.request(Request::Processes { connection });
     }

@@ -161,12 +161,17 @@ impl Connections {
         Some((closed.sandbox?, closed.since.elapsed()))
     }
 
-    /// Sandboxes that are connected, or about to be.
+    /// Sandboxes that are connected, or are about to be.
     pub(super) fn sandboxes(&self) -> HashSet<Key> {
         let known = self.lock();
-        let connected =
-            known.connections.values().filter_map(|connection| connection.sandbox.clone());
-        connected.collect()
+        let connected = known.connections.values().filter_map(|session| session.sandbox.clone());
+        let begun = known.started.values().filter(|(_, _, when)| when.elapsed() < REMEMBERED);
+        connected.chain(begun.map(|(key, _, _)| key.clone())).collect()
+    }
+
+    /// No session has begun in `sandbox` after all.
+    pub(super) fn failed(&self, sandbox: &Key) {
+        self.lock().started.retain(|_, (key, _, _)| key != sandbox);
     }
 
     /// The number of connections.

@@ -142,11 +142,11 @@ impl Worker {
     }
 }
 
-/// What has become of a sandbox that could not be attached.
+/// What has become of a sandbox that could not be attached, or did not stay so.
 struct Failure {
     times: u32,
     again: Instant,
-    /// What was said of it.
+    /// What was said of it; empty if all is well again.
     told: String,
 }
 
@@ -211,11 +211,12 @@ impl Decider {
                     stop.is_late = true;
                     shared.is_late.store(true, Ordering::Relaxed);
                 }
-            } else if self.control.attach && Instant::now() >= next_look {
-                self.look();
-                self.attach_lasting();
-                next_look = Instant::now() + LOOK;
-            } else if !self.control.attach {
+            } else if Instant::now() >= next_look {
+                // Else it is looked when somebody asks.
+                if self.control.attach {
+                    self.look();
+                    self.attach_lasting();
+                }
                 next_look = Instant::now() + LOOK;
             }
         }
@@ -234,9 +235,10 @@ impl Decider {
         match request {
             Request::Opened { connection, session } => {
                 let Some((key, wanted)) = session else { return };
+                // It may tell of less than what is wanted since a reload.
+                let is_enough = self.control.tools.wanted.is_subset(&wanted);
                 match self.sandbox(&key) {
-                    // It tells of less than what is wanted since a reload.
-                    Some(sandbox) if !self.control.tools.wanted.is_subset(&wanted) => {
+                    Some(sandbox) if self.control.attach && !is_enough => {
                         self.give(Job::Attach(sandbox));
                     }
                     Some(_) => self.ask_processes(connection),
@@ -300,6 +302,12 @@ impl Decider {
                 break;
             }
             room -= 1;
+            if self.failures.get(&key).is_some_and(|failure| failure.told.is_empty()) {
+                self.note(format!(
+                    "gVisor sandbox {}: somebody else ended its session; another one is begun",
+                    sandbox.id
+                ));
+            }
             self.give(Job::Attach(sandbox.clone()));
         }
         self.seen = unconnected.iter().map(|sandbox| Key::of(sandbox)).collect();
@@ -349,8 +357,10 @@ impl Decider {
             let proc = self.control.tools.host_root.join("proc");
             is_sandbox(&proc, sandbox.pid, &sandbox.id)
         });
-        // If it is about to end, or we begin it anew, this is forgotten soon.
-        if lives && after < SHORT && !self.busy.contains(&key) {
+        if after >= SHORT {
+            self.failures.remove(&key);
+        } else if lives && !self.busy.contains(&key) {
+            // If it is about to end, this is forgotten soon.
             self.fail(key, None);
         }
     }
@@ -359,13 +369,19 @@ impl Decider {
         if let Job::Attach(sandbox) = job {
             let key = Key::of(sandbox);
             match result {
+                // How often it failed is remembered: it may not last.
                 Ok(()) => {
-                    if self.failures.remove(&key).is_some_and(|failure| !failure.told.is_empty()) {
+                    let told = self.failures.get_mut(&key).map(|failure| &mut failure.told);
+                    if told.is_some_and(|told| !std::mem::take(told).is_empty()) {
                         self.note(format!("gVisor sandbox {}: is watched now", sandbox.id));
                     }
                 }
-                Err(NoAnswer::Gone { .. }) => {}
-                Err(error) => self.fail(key, Some(error.to_string())),
+                Err(error) => {
+                    self.control.tools.connections.failed(&key);
+                    if !matches!(error, NoAnswer::Gone { .. }) {
+                        self.fail(key, Some(error.to_string()));
+                    }
+                }
             }
         }
         self.free(job);

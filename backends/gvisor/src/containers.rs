@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use falco_event::{EventCode, EventError};
 use falco_source::accounts::Accounts;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::events::Events;
@@ -104,8 +104,11 @@ struct State {
 #[serde(default)]
 struct Spec {
     root: Root,
+    #[serde(deserialize_with = "nullable")]
     mounts: Vec<Mount>,
+    #[serde(deserialize_with = "nullable")]
     annotations: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
     linux: Linux,
 }
 
@@ -122,13 +125,16 @@ struct Mount {
     source: String,
     #[serde(rename = "type")]
     kind: String,
+    #[serde(deserialize_with = "nullable")]
     options: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Linux {
+    #[serde(deserialize_with = "nullable")]
     namespaces: Vec<Namespace>,
+    #[serde(deserialize_with = "nullable")]
     resources: Resources,
 }
 
@@ -142,6 +148,7 @@ struct Namespace {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Resources {
+    #[serde(deserialize_with = "nullable")]
     devices: Vec<Device>,
 }
 
@@ -152,6 +159,13 @@ struct Device {
     #[serde(rename = "type")]
     kind: String,
     access: String,
+}
+
+/// What is not there, Go leaves out or writes as null.
+fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    of: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(of)?.unwrap_or_default())
 }
 
 /// Labels of Kubernetes, which CRI-O's annotations are named after, and containerd's annotations for
@@ -393,6 +407,9 @@ mod tests {
         for text in ["", "{}", "[]", "{\"id\": 7}", "{\"id\": \"x\", \"spec\": 7}"] {
             assert_eq!(read(text), None, "{text}");
         }
+        let nulls = r#"{"id":"x","spec":{"mounts":null,"annotations":null,
+            "linux":{"namespaces":null,"resources":{"devices":null}}}}"#;
+        assert!(read(nulls).is_some());
         // More than an event holds: what can be long is left out.
         let annotations: BTreeMap<_, _> =
             [("io.kubernetes.cri.sandbox-name", "x".repeat(100_000))].into();

@@ -62,7 +62,8 @@ impl Mapper {
             (None, path) => path,
         };
         let name = if filename.starts_with(b"/dev/fd/") { &exec.binary_path } else { filename };
-        let (comm, path) = (texts::comm(name), &*exec.binary_path);
+        let in_memfd = memfd_name(&exec.binary_path);
+        let (comm, path) = (texts::comm(name), in_memfd.unwrap_or(&exec.binary_path));
         let (exe, args) = first_of(&argv);
         let credentials = context.credentials.or_else(|| self.credentials_of(at));
         let told = Told {
@@ -73,7 +74,7 @@ impl Mapper {
             comm,
             path,
             filename: Some(filename),
-            flags: executable_flags(exec, credentials),
+            flags: executable_flags(exec, in_memfd.is_some(), credentials),
             inode: inode(exec),
         };
         self.replace_image(at, &told, has_returned, out);
@@ -277,8 +278,20 @@ fn first_of(list: &[u8]) -> (&[u8], &[u8]) {
     (&list[..end], list.get(end + 1..).unwrap_or_default())
 }
 
+/// The name of a file that memfd_create made, as the host's kernel would have it. gVisor shows such a
+/// file in the root directory, and as deleted. A file there may really have that name: who makes one
+/// and executes it wants to be taken for worse than it is.
+fn memfd_name(path: &[u8]) -> Option<&[u8]> {
+    let name = path.strip_prefix(b"/")?.strip_suffix(b" (deleted)")?;
+    (name.starts_with(b"memfd:") && !name.contains(&b'/')).then_some(name)
+}
+
 /// What is known of the executable, in the bits of events; none if that is nothing.
-fn executable_flags(exec: &ExecveInfo, credentials: Option<Credentials>) -> Option<u32> {
+fn executable_flags(
+    exec: &ExecveInfo,
+    in_memfd: bool,
+    credentials: Option<Credentials>,
+) -> Option<u32> {
     let is_writable = credentials.is_some_and(|who| {
         let (uid, gid) = (who.effective_uid, who.effective_gid);
         uid == 0
@@ -287,10 +300,11 @@ fn executable_flags(exec: &ExecveInfo, credentials: Option<Credentials>) -> Opti
             || (gid == exec.binary_gid && exec.binary_mode & 0o020 != 0)
     });
     let flag = |on: bool, flag: u32| if on { flag } else { 0 };
-    (exec.binary_mode != 0).then(|| {
+    let in_memfd = in_memfd || exec.binary_in_memfd;
+    (exec.binary_mode != 0 || in_memfd).then(|| {
         flag(is_writable, EXE_WRITABLE)
             | flag(exec.binary_overlayfs_upper, EXE_UPPER_LAYER)
-            | flag(exec.binary_in_memfd, EXE_FROM_MEMFD)
+            | flag(in_memfd, EXE_FROM_MEMFD)
             // A file in both layers is told as of the upper one, as of other sources.
             | flag(exec.binary_overlayfs_lower && !exec.binary_overlayfs_upper, EXE_LOWER_LAYER)
     })

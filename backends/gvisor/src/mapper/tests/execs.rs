@@ -190,6 +190,20 @@ fn the_newest_tell_of_the_file() {
     assert_eq!(world.one(hostile).int("exe_ino_ctime"), -1);
 }
 
+/// Every version tells of files that are only in memory, by their path.
+#[test]
+fn memfds_are_known_by_their_name() {
+    let mut world = World::started();
+    let from = |path: &[u8]| ExecveInfo { binary_path: path.to_vec().into(), ..proof() };
+    let exec = world.one(from(b"/memfd:payload (deleted)"));
+    assert_eq!(exec.int("flags") & 4, 4);
+    assert_eq!(exec.text("trusted_exepath"), "memfd:payload");
+    for other in ["/tmp/memfd:payload (deleted)", "/memfd:payload", "/memfd:a/b (deleted)"] {
+        let exec = world.one(from(other.as_bytes()));
+        assert_eq!((exec.int("flags") & 4, &*exec.text("trusted_exepath")), (0, other));
+    }
+}
+
 #[test]
 fn fds_that_close_on_exec_are_unknown_afterwards() {
     let mut world = World::started();

@@ -40,11 +40,13 @@ pub struct Told {
 
 impl Told {
     /// Reads what `state`, the text of a `*.state` file in runsc's directory `root`, says, and the
-    /// account files of the container. Reads from disk; `None` if the text is not such a file.
-    pub fn read(state: &[u8], root: &Path) -> Option<Self> {
+    /// account files of the container. Paths in it are those of the host, whose root is seen here as
+    /// `host_root`. Reads from disk; `None` if the text is not such a file.
+    pub fn read(state: &[u8], root: &Path, host_root: &Path) -> Option<Self> {
         let state: State = serde_json::from_slice(state).ok()?;
         let id = shown(&state.id).to_owned();
-        let accounts = state.rootfs().map(|rootfs| Accounts::read(&rootfs)).unwrap_or_default();
+        let accounts =
+            state.rootfs(host_root).map(|rootfs| Accounts::read(&rootfs)).unwrap_or_default();
         let mut container = state.describe(root);
         let mut json = json!({ "container": container }).to_string().into_bytes();
         if json.len() > MAX_JSON {
@@ -179,9 +181,9 @@ const LABELS: [(&str, &str); 4] = [
 
 impl State {
     /// Where the container's files are, if that can be said from outside of the runtime.
-    fn rootfs(&self) -> Option<PathBuf> {
+    fn rootfs(&self, host_root: &Path) -> Option<PathBuf> {
         let path = self.bundle.join(&self.spec.root.path);
-        path.is_absolute().then_some(path)
+        Some(host_root.join(path.strip_prefix("/").ok()?))
     }
 
     /// The object of a container event.
@@ -315,7 +317,8 @@ mod tests {
 
     /// What `Told::push` tells, as the types of the events and their texts.
     fn told(state: &Value, root: &str) -> (Value, Vec<(EventCode, String)>) {
-        let told = Told::read(state.to_string().as_bytes(), Path::new(root)).unwrap();
+        let told =
+            Told::read(state.to_string().as_bytes(), Path::new(root), Path::new("/")).unwrap();
         let mut events = Events::new();
         told.push(7, &mut events).unwrap();
         let (mut json, mut accounts) = (Value::Null, Vec::new());
@@ -394,6 +397,11 @@ mod tests {
             "root": { "path": "rootfs" },
             "linux": { "resources": { "devices": [{ "allow": false, "access": "rwm" }] } },
         } });
+        let seen_below = |host_root: &str| {
+            Told::read(state.to_string().as_bytes(), Path::new("/"), Path::new(host_root)).unwrap()
+        };
+        assert!(!seen_below("/").accounts.users.is_empty());
+        assert!(seen_below("/nowhere").accounts.users.is_empty());
         let (of, accounts) = told(&state, "/run/docker/runtime-runc/moby");
         assert_eq!((&of["id"], &of["type"]), (&json!("short"), &json!(0)));
         assert_eq!((&of["privileged"], &of["image"]), (&json!(false), &json!("")));
@@ -403,7 +411,7 @@ mod tests {
 
     #[test]
     fn odd_texts_are_no_containers() {
-        let read = |text: &str| Told::read(text.as_bytes(), Path::new("/"));
+        let read = |text: &str| Told::read(text.as_bytes(), Path::new("/"), Path::new("/"));
         for text in ["", "{}", "[]", "{\"id\": 7}", "{\"id\": \"x\", \"spec\": 7}"] {
             assert_eq!(read(text), None, "{text}");
         }

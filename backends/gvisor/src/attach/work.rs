@@ -137,7 +137,8 @@ impl Tools {
             return;
         }
         let root = container.state_file.parent().unwrap_or(Path::new("/"));
-        let told = read(&container.state_file).and_then(|state| Told::read(&state, root));
+        let state = read(&container.state_file);
+        let told = state.and_then(|state| Told::read(&state, root, &self.host_root));
         if let Some(told) = told {
             tell(Outcome::Container { connection, told: Box::new(told) });
         }

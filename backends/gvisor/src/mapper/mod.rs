@@ -1,11 +1,11 @@
 //! [`Mapper`]: the messages of one sandbox become events, the same that any source sends.
 //!
-//! * [`births`]: containers, threads and processes that begin, end, or ran already.
-//! * [`execs`]: programs that are run.
-//! * [`calls`], [`sockets`]: system calls that gVisor tells with their paths and addresses.
-//! * [`raw`]: all others, by their numbers and arguments.
-//! * [`write`]: the long parameter lists of births and executions.
-//! * [`tables`], [`fds`], [`texts`]: what is remembered in between, and its bounds.
+//! * `births`: containers, threads and processes that begin, end, or ran already.
+//! * `execs`: programs that are run.
+//! * `calls`, `sockets`: system calls that gVisor tells with their paths and addresses.
+//! * `raw`: all others, by their numbers and arguments.
+//! * `write`: the long parameter lists of births and executions.
+//! * `tables`, `fds`, `texts`: what is remembered in between, and its bounds.
 //!
 //! A thread's id is `sandbox number << 32 | its id in the sandbox`. What only corrects the tables
 //! (where a process is, which users it has, fds that were opened before we looked) are events with the

@@ -9,8 +9,10 @@ use anyhow::{Context as _, Result};
 use falco_enrich::context::Context;
 use falco_enrich::fields::SyscallFields;
 use falco_enrich::state::State;
+use falco_event::RawEvent;
 use falco_rules::loader::SourceRules;
 use falco_rules::ruleset::Matching;
+use falco_source::ids::sandbox_of;
 use falco_source::{Next, Snapshot, Source, Stats};
 
 use crate::alert::AlertFormatter;
@@ -137,8 +139,8 @@ pub struct EventLoop<'a> {
     pub observers: &'a mut [Box<dyn Observer>],
     /// What is done beside events.
     pub housekeeping: &'a mut dyn Housekeeping,
-    /// Rules do not see events of this time or earlier (nanoseconds since the epoch): whoever ran
-    /// before did. They only bring the tables up to date.
+    /// Rules do not see events of this host of this time or earlier (nanoseconds since the epoch):
+    /// whoever ran before did. They only bring the tables up to date.
     pub seen_until: u64,
     /// Stop when event time has advanced by so many nanoseconds; 0 is never.
     pub duration_ns: u64,
@@ -157,6 +159,9 @@ pub struct Outcome {
     pub source: Stats,
     /// Wall time in seconds.
     pub seconds: f64,
+    /// The time until which rules saw what the next one sees, too, in nanoseconds since the epoch, if
+    /// there is a next one.
+    pub told_until: Option<u64>,
     /// Why it ended before the end of its input, if something is wrong.
     pub error: Option<anyhow::Error>,
 }
@@ -171,6 +176,7 @@ impl EventLoop<'_> {
             events: 0,
             source: Stats::default(),
             seconds: 0.0,
+            told_until: None,
             error: None,
         };
         let mut progress = ProgressLine::new();
@@ -216,7 +222,7 @@ impl EventLoop<'_> {
                 match self.tick(latest, false)? {
                     Tick::At(ts) => next_tick = ts,
                     Tick::End => break,
-                    Tick::HandOver(since) => self.hand_over(since, &mut draining),
+                    Tick::HandOver(since) => self.hand_over(since, &mut draining, outcome),
                 }
             }
             let event = match self.source.next() {
@@ -235,7 +241,7 @@ impl EventLoop<'_> {
                     match self.tick(latest, true)? {
                         Tick::At(ts) => next_tick = ts,
                         Tick::End => break,
-                        Tick::HandOver(since) => self.hand_over(since, &mut draining),
+                        Tick::HandOver(since) => self.hand_over(since, &mut draining, outcome),
                     }
                     continue;
                 }
@@ -247,7 +253,7 @@ impl EventLoop<'_> {
             let current = self.state.process(&event);
             latest = Some(event.ts());
             matches.clear();
-            if !current.skipped && event.ts() > self.seen_until {
+            if !current.skipped && is_news(&event, self.seen_until) {
                 let since_first = event.ts().saturating_sub(*first_ts.get_or_insert(event.ts()));
                 if self.duration_ns > 0 && since_first >= self.duration_ns {
                     break;
@@ -284,9 +290,9 @@ impl EventLoop<'_> {
     }
 
     /// Has the source tell what only it can tell, and end.
-    fn hand_over(&mut self, since: u64, draining: &mut Option<Draining>) {
+    fn hand_over(&mut self, since: u64, draining: &mut Option<Draining>, outcome: &mut Outcome) {
         if draining.is_none() {
-            self.source.hand_over(since);
+            outcome.told_until = Some(self.source.hand_over(since));
             *draining = Some(Draining::new(Draining::HAND_OVER));
         }
     }
@@ -295,6 +301,12 @@ impl EventLoop<'_> {
         let source = &mut *self.source;
         self.housekeeping.tick(&mut Moment { latest, idle, source, state: &mut self.state })
     }
+}
+
+/// Whether nobody saw an event before. What happens in sandboxes comes to one alone.
+#[inline]
+fn is_news(event: &RawEvent<'_>, seen_until: u64) -> bool {
+    event.ts() > seen_until || sandbox_of(event.tid()) != 0
 }
 
 /// The rest of a stream that will end, bounded by time.

@@ -507,8 +507,9 @@ impl Source for Gvisor {
 
     /// Sessions and connections stay. What waits in the receiver's queues is for the next one, which
     /// tells nothing as earlier than when it takes over.
-    fn hand_over(&mut self, _since: u64) {
+    fn hand_over(&mut self, since: u64) -> u64 {
         self.leave();
+        since
     }
 
     fn lookup(&self) -> Option<Box<dyn ThreadLookup>> {

@@ -1,5 +1,10 @@
 //! The time of events. Programs know the time since boot; events have the time since the epoch. What
 //! lies between is measured here, told to the programs, and told anew when somebody sets the clock.
+//!
+//! All clocks of this process use the same difference, so that an event which two sources see has the
+//! same time in both: by that one knows what the other told already.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sys::clock_ns;
 
@@ -7,6 +12,9 @@ use crate::sys::clock_ns;
 const INTERVAL_NS: u64 = 1_000_000_000;
 /// A difference that is off by more than this was set; less is the measuring itself.
 const TOLERANCE_NS: u64 = 1_000_000;
+
+/// The difference that was found last; 0 before the first time.
+static FOUND_NS: AtomicU64 = AtomicU64::new(0);
 
 /// The difference between two clocks.
 #[derive(Debug)]
@@ -17,7 +25,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Clock { offset_ns: measure(), measured_at: boot_ns() }
+        let mut clock =
+            Clock { offset_ns: FOUND_NS.load(Ordering::Relaxed), measured_at: boot_ns() };
+        clock.correct(measure());
+        clock
     }
 
     /// What to add to the time since boot.
@@ -43,7 +54,13 @@ impl Clock {
     fn correct(&mut self, measured: u64) -> bool {
         let changed = measured.abs_diff(self.offset_ns) > TOLERANCE_NS;
         if changed {
-            self.offset_ns = measured;
+            // Whoever else has found it out since then has found the same.
+            let found = FOUND_NS.load(Ordering::Relaxed);
+            self.offset_ns = match measured.abs_diff(found) > TOLERANCE_NS {
+                true => measured,
+                false => found,
+            };
+            FOUND_NS.store(self.offset_ns, Ordering::Relaxed);
         }
         changed
     }
@@ -67,10 +84,19 @@ fn measure() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
     use super::*;
+
+    /// What one test finds, others use.
+    fn lock() -> MutexGuard<'static, ()> {
+        static TESTS: Mutex<()> = Mutex::new(());
+        TESTS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     #[test]
     fn the_time_of_events_is_that_of_the_wall_clock() {
+        let _one_at_a_time = lock();
         let clock = Clock::new();
         let (before, now, after) =
             (clock_ns(libc::CLOCK_REALTIME), clock.now(), clock_ns(libc::CLOCK_REALTIME));
@@ -78,7 +104,15 @@ mod tests {
     }
 
     #[test]
+    fn all_clocks_tell_the_same_time() {
+        let _one_at_a_time = lock();
+        let (first, second) = (Clock::new(), Clock::new());
+        assert_eq!(first.offset_ns(), second.offset_ns());
+    }
+
+    #[test]
     fn only_a_clock_that_was_set_changes_the_difference() {
+        let _one_at_a_time = lock();
         let mut clock = Clock::new();
         assert!(!clock.has_changed());
         let offset = clock.offset_ns();
@@ -86,5 +120,6 @@ mod tests {
         assert_eq!(clock.offset_ns(), offset);
         assert!(clock.correct(offset - 3_600_000_000_000));
         assert_eq!(clock.offset_ns(), offset - 3_600_000_000_000);
+        assert!(clock.correct(offset));
     }
 }

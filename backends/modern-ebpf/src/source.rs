@@ -50,7 +50,9 @@ pub struct ModernEbpf {
     pace: Pace,
     settings: Settings,
     phase: Phase,
-    /// Events later than this are told by another source (nanoseconds since the epoch).
+    /// The time of the latest event that was told (nanoseconds since the epoch).
+    latest: u64,
+    /// Events later than this are told by another source.
     until: u64,
     /// The longest pause that is allowed.
     patience: Duration,
@@ -82,6 +84,7 @@ impl ModernEbpf {
             pace: Pace::new(smallest),
             settings,
             phase: Phase::Loaded,
+            latest: 0,
             until: u64::MAX,
             patience: Duration::MAX,
             coverage,
@@ -220,6 +223,7 @@ impl Source for ModernEbpf {
             Ok(event) if event.ts() > self.until => Ok(Next::End),
             Ok(event) => {
                 self.events += 1;
+                self.latest = event.ts();
                 Ok(Next::Event(event))
             }
             Err(_) => {
@@ -234,8 +238,9 @@ impl Source for ModernEbpf {
     }
 
     /// Both see everything, so the time of an event says whose it is.
-    fn hand_over(&mut self, since: u64) {
-        self.until = since;
+    fn hand_over(&mut self, since: u64) -> u64 {
+        self.until = since.max(self.latest);
+        self.until
     }
 
     /// `/proc`.

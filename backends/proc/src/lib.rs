@@ -199,24 +199,11 @@ impl Proc {
     /// # Errors
     /// If `/proc` cannot be read at all.
     pub fn snapshot(&mut self) -> Result<Snapshot, ProcError> {
-        let host = match self.host.take() {
-            Some(host) => host,
-            None => Host::open(&self.root)?,
-        };
-        let host = self.host.insert(host);
-        self.boot_ts = Host::boot_ts();
-        self.reader.clear();
+        let mut snapshot = self.surroundings()?;
+        let Some(host) = &self.host else { return Ok(snapshot) };
         let (mut processes, mut sockets) = scan::scan(host, &mut self.reader, self.boot_ts)?;
         sockets.explain(host, &mut self.reader.buffers, None);
         self.inits = scan::name_inits(&mut processes, self.boot_ts);
-        let accounts = falco_source::accounts::Accounts::read(&self.root);
-        let mut snapshot = Snapshot {
-            machine: Some(host.machine(self.boot_ts, &mut self.reader.buffers)),
-            interfaces: host::interfaces(),
-            users: accounts.users,
-            groups: accounts.groups,
-            ..Snapshot::default()
-        };
         for mut process in processes {
             name_sockets(&mut process, &sockets, &mut self.reader.counters);
             snapshot.fds.push((process.thread.tid, process.fds));
@@ -224,6 +211,28 @@ impl Proc {
             snapshot.threads.append(&mut process.others);
         }
         Ok(snapshot)
+    }
+
+    /// What is there but for processes: machine, interfaces, accounts.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read at all.
+    pub fn surroundings(&mut self) -> Result<Snapshot, ProcError> {
+        let host = match self.host.take() {
+            Some(host) => host,
+            None => Host::open(&self.root)?,
+        };
+        let host = self.host.insert(host);
+        self.boot_ts = Host::boot_ts();
+        self.reader.clear();
+        let accounts = falco_source::accounts::Accounts::read(&self.root);
+        Ok(Snapshot {
+            machine: Some(host.machine(self.boot_ts, &mut self.reader.buffers)),
+            interfaces: host::interfaces(),
+            users: accounts.users,
+            groups: accounts.groups,
+            ..Snapshot::default()
+        })
     }
 
     /// What was read and what was not so far.

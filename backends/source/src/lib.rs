@@ -176,11 +176,12 @@ pub trait Source {
     fn stop_capture(&mut self) {}
 
     /// Another source of the same kind goes on from here: it was watching for certain at `since`, in
-    /// nanoseconds since the epoch, and tells rules what happened after that. This one still tells
-    /// what happened until then, and what it has taken in that no other source can see, and ends.
-    fn hand_over(&mut self, since: u64) {
-        let _ = since;
+    /// nanoseconds since the epoch. This one still tells what happened until then, and what it has
+    /// taken in that no other source can see, and ends. Gives the time until which it will have told
+    /// what the other one sees, too: `since`, or when it is further already, later.
+    fn hand_over(&mut self, since: u64) -> u64 {
         self.stop_capture();
+        since
     }
 
     /// Somebody who can be asked about the threads that events of this source name; none for

@@ -134,8 +134,10 @@ impl Source for Several {
         self.parts.iter_mut().for_each(|part| part.source.stop_capture());
     }
 
-    fn hand_over(&mut self, since: u64) {
-        self.parts.iter_mut().for_each(|part| part.source.hand_over(since));
+    /// The latest time of all, since each may have told more than the others.
+    fn hand_over(&mut self, since: u64) -> u64 {
+        let until = self.parts.iter_mut().map(|part| part.source.hand_over(since));
+        until.max().unwrap_or(since)
     }
 
     /// Asks each that can be asked, in order.
@@ -286,9 +288,10 @@ mod tests {
             self.seen.lock().unwrap().is_stopped = true;
         }
 
-        fn hand_over(&mut self, since: u64) {
+        fn hand_over(&mut self, since: u64) -> u64 {
             self.seen.lock().unwrap().handed_over = Some(since);
             self.stop_capture();
+            since + self.tid as u64
         }
 
         fn lookup(&self) -> Option<Box<dyn ThreadLookup>> {
@@ -377,7 +380,7 @@ mod tests {
         assert_eq!(told(&mut several([])).1, "end");
         let ((first, one), (second, two)) = (Played::new(1, []), Played::new(2, []));
         let mut source = several([first, second]);
-        source.hand_over(77);
+        assert_eq!(source.hand_over(77), 79);
         assert_eq!(told(&mut source).1, "end");
         for seen in [one, two] {
             assert_eq!(seen.lock().unwrap().handed_over, Some(77));

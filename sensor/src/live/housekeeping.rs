@@ -8,7 +8,6 @@ use falco_rules::priority::Priority;
 use falco_source::Stats;
 use serde_json::Map;
 
-use super::Watch;
 use super::drops::{DropMonitor, Found};
 use super::reload::{Loaded, Reloader};
 use super::silence::{self, SilenceMonitor};
@@ -80,12 +79,8 @@ impl Housekeeper {
     }
 
     /// What to print of lost events, and who takes over.
-    pub fn finish(self) -> (String, Option<Watch>) {
-        let next = self.next.filter(|_| self.is_relieved).map(|(session, source)| {
-            let seen_until = source.since;
-            Watch { session, source, seen_until, is_first: false }
-        });
-        (self.drops.summary(), next)
+    pub fn finish(self) -> (String, Option<Loaded>) {
+        (self.drops.summary(), self.next.filter(|_| self.is_relieved))
     }
 
     /// Listens for events of sources that always have some.

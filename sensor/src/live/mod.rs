@@ -126,6 +126,12 @@ impl Watch {
         .run();
         drop(opened.source);
         let (drops, next) = housekeeper.finish();
+        let next = next.zip(outcome.told_until).map(|((session, source), seen_until)| Watch {
+            session,
+            source,
+            seen_until,
+            is_first: false,
+        });
         // Who is to stop takes over all the same: sandboxes must be told that nobody listens any more.
         if next.is_none() && stop.requested() {
             log.info("SIGINT received, exiting...");

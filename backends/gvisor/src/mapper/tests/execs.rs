@@ -180,7 +180,12 @@ fn the_newest_tell_of_the_file() {
     };
     assert_eq!(world.one(own).int("flags"), 1);
     // Sessions without it tell nothing.
-    let exec = world.one(ExecveInfo { binary_mode: 0, binary_ino: 0, ..info });
+    let exec = world.one(ExecveInfo {
+        binary_mode: 0,
+        binary_ino: 0,
+        binary_in_memfd: false,
+        ..info
+    });
     assert!(!exec.is_told("flags") && !exec.is_told("exe_ino"));
     let hostile = ExecveInfo {
         binary_ctime: Some(Timespec { sec: i64::MAX, nsec: -1 }),
@@ -200,7 +205,7 @@ fn memfds_are_known_by_their_name() {
     assert_eq!(exec.text("trusted_exepath"), "memfd:payload");
     for other in ["/tmp/memfd:payload (deleted)", "/memfd:payload", "/memfd:a/b (deleted)"] {
         let exec = world.one(from(other.as_bytes()));
-        assert_eq!((exec.int("flags") & 4, &*exec.text("trusted_exepath")), (0, other));
+        assert_eq!((exec.int("flags") & 4, exec.text("trusted_exepath")), (0, other));
     }
 }
 

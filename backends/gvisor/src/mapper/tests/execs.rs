@@ -180,12 +180,8 @@ fn the_newest_tell_of_the_file() {
     };
     assert_eq!(world.one(own).int("flags"), 1);
     // Sessions without it tell nothing.
-    let exec = world.one(ExecveInfo {
-        binary_mode: 0,
-        binary_ino: 0,
-        binary_in_memfd: false,
-        ..info
-    });
+    let exec =
+        world.one(ExecveInfo { binary_mode: 0, binary_ino: 0, binary_in_memfd: false, ..info });
     assert!(!exec.is_told("flags") && !exec.is_told("exe_ino"));
     let hostile = ExecveInfo {
         binary_ctime: Some(Timespec { sec: i64::MAX, nsec: -1 }),

@@ -214,19 +214,6 @@ fn timeless(mut alerts: Vec<Value>) -> Vec<Value> {
     alerts
 }
 
-#[track_caller]
-fn assert_same(found: &[Value], expected: &[Value]) {
-    for (found, expected) in found.iter().zip(expected) {
-        let (fields, wanted) = (&found["output_fields"], &expected["output_fields"]);
-        for (name, value) in wanted.as_object().unwrap() {
-            let of = format!("{name} of {} at {}", expected["rule"], expected["time"]);
-            assert_eq!(&fields[name], value, "{of}");
-        }
-        assert_eq!(found, expected);
-    }
-    assert_eq!(found.len(), expected.len());
-}
-
 /// Each rule of the scenario has matched, most of them more than once.
 fn assert_complete(alerts: &[Value]) {
     let count = |rule: &str| alerts.iter().filter(|alert| alert["rule"] == rule).count();

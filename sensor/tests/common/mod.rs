@@ -7,6 +7,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use serde_json::Value;
+
 /// The binary with nothing of this environment that changes what it prints.
 pub fn falco() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_falco"));
@@ -79,4 +81,18 @@ pub fn live(what: &str) -> bool {
     };
     eprintln!("IGNORED: {what} because {missing}");
     false
+}
+
+/// Whether alerts are the same, field by field.
+#[track_caller]
+pub fn assert_same(found: &[Value], expected: &[Value]) {
+    for (found, expected) in found.iter().zip(expected) {
+        let (fields, wanted) = (&found["output_fields"], &expected["output_fields"]);
+        for (name, value) in wanted.as_object().unwrap() {
+            let of = format!("{name} of {} at {}", expected["rule"], expected["time"]);
+            assert_eq!(&fields[name], value, "{of}");
+        }
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.len());
 }

@@ -11,6 +11,9 @@ const SANDBOX: &str = "sandbox";
 /// Addresses that the sandbox gives itself, since it has no network.
 pub const ADDRESSES: &[&str] = &["169.254.169.254", "203.0.113.7", "10.96.0.1"];
 
+/// The rule that goes by the name of an address, which only a sensor that watches knows.
+pub const BY_HOST_NAME: &str = "Contact K8S API Server From Container";
+
 /// All of them.
 pub fn attacks() -> Vec<Attack> {
     let all = [files(), programs(), networks(), processes()];
@@ -21,7 +24,7 @@ fn files() -> Vec<Attack> {
     vec![
         attack("shadow", "/bin/cat /etc/shadow; /bin/cat /etc/passwd").raises(
             &["Read sensitive file untrusted"],
-            &[],
+            &["Password hashes read"],
             &[
                 ("evt.type", "open*"),
                 ("fd.name", "/etc/shadow"),
@@ -52,7 +55,7 @@ fn files() -> Vec<Attack> {
         ),
         attack("shadow-late", "$F/nginx late 6 read /etc/shadow").raises(
             &["Read sensitive file trusted after startup", "Read sensitive file untrusted"],
-            &[],
+            &["Password hashes read"],
             &[
                 ("fd.name", "/etc/shadow"),
                 ("proc.exepath", "/opt/live/nginx"),
@@ -61,12 +64,12 @@ fn files() -> Vec<Attack> {
         ),
         attack("shadow-early", "$F/nginx read /etc/shadow; $F/sshd read /etc/shadow").raises(
             &["Read sensitive file untrusted"],
-            &[],
+            &["Password hashes read"],
             &[("fd.name", "/etc/shadow"), ("proc.name", "nginx")],
         ),
         attack("clear-log", ": >/var/log/syslog; echo x >>/var/log/syslog").raises(
             &["Clear Log Activities"],
-            &[],
+            &["Log cleared"],
             &[("fd.name", "/var/log/syslog"), ("evt.arg.flags", "*O_TRUNC*"), ("proc.name", "sh")],
         ),
         attack("clear-history", ": >/root/.bash_history").raises(
@@ -74,22 +77,32 @@ fn files() -> Vec<Attack> {
             &[],
             &[("fd.name", "/root/.bash_history")],
         ),
-        attack("shell-settings", "$A write /root/.bashrc; echo >/root/.bashrc").raises(
-            &["Modify Shell Configuration File"],
-            &[],
-            &[("fd.name", "/root/.bashrc"), ("proc.name", "actor"), ("evt.is_open_write", "true")],
-        ),
+        attack("shell-settings", "$A write /root/.bashrc; echo >/root/.bashrc")
+            .raises(
+                &["Modify Shell Configuration File"],
+                &["Shell start-up file changed"],
+                &[
+                    ("fd.name", "/root/.bashrc"),
+                    ("proc.name", "actor"),
+                    ("evt.is_open_write", "true"),
+                ],
+            )
+            .raises(&[], &["Shell start-up file changed"], &[("proc.name", "sh")]),
         attack("cron", "$A write /etc/cron.d/job; $F/crontab -l")
-            .raises(&["Schedule Cron Jobs"], &[], &[("fd.name", "/etc/cron.d/job")])
+            .raises(
+                &["Schedule Cron Jobs"],
+                &["Scheduled job changed"],
+                &[("fd.name", "/etc/cron.d/job")],
+            )
             .raises(&["Schedule Cron Jobs"], &[], &[("proc.cmdline", "crontab -l")]),
         attack("ssh-key", "/bin/cat /root/.ssh/id_rsa").raises(
             &["Read ssh information"],
-            &[],
+            &["SSH private key read"],
             &[("fd.name", "/root/.ssh/id_rsa"), ("fd.directory", "/root/.ssh")],
         ),
         attack("ssh-authorized", "$A write /root/.ssh/authorized_keys").raises(
             &["Adding ssh keys to authorized_keys"],
-            &[],
+            &["Login keys of an account changed"],
             &[("fd.name", "/root/.ssh/authorized_keys"), ("fd.filename", "authorized_keys")],
         ),
         attack("device", "$A write /dev/own").raises(
@@ -116,7 +129,7 @@ fn programs() -> Vec<Attack> {
     vec![
         attack("web-shell", "$F/nginx spawn /bin/sh -c 'true; true'").raises(
             &["Run shell untrusted"],
-            &[],
+            &["Shell started by a web server"],
             &[
                 ("evt.type", "execve"),
                 ("evt.res", "SUCCESS"),
@@ -130,7 +143,7 @@ fn programs() -> Vec<Attack> {
         ),
         attack("database", "$F/mysqld spawn $A nothing").raises(
             &["DB program spawned process"],
-            &[],
+            &["Program started by a database"],
             &[("proc.cmdline", "actor nothing"), ("proc.pname", "mysqld")],
         ),
         attack("netcat", "$F/nc -e /bin/sh 127.0.0.1 9; $F/ncat -z 127.0.0.1 9")
@@ -139,7 +152,7 @@ fn programs() -> Vec<Attack> {
                     "Netcat Remote Code Execution in Container",
                     "Launch Suspicious Network Tool in Container",
                 ],
-                &[],
+                &["Netcat hands a program to the network"],
                 &[("proc.name", "nc"), ("proc.cmdline", "nc -e /bin/sh 127.0.0.1 9")],
             )
             .raises(
@@ -153,42 +166,42 @@ fn programs() -> Vec<Attack> {
         )
         .raises(
             &["Search Private Keys or Passwords"],
-            &[],
+            &["Search for keys and passwords"],
             &[("proc.cmdline", "find /home -name id_rsa")],
         )
         .raises(
             &["Search Private Keys or Passwords"],
-            &[],
+            &["Search for keys and passwords"],
             &[("proc.cmdline", "grep -r BEGIN RSA PRIVATE /srv"), ("proc.args", "-r BEGIN*")],
         ),
         attack("find-aws", "/bin/grep -r aws_secret_access_key /srv || :").raises(
             &["Find AWS Credentials"],
-            &[],
+            &["Search for keys and passwords"],
             &[("proc.args", "-r aws_secret_access_key /srv"), ("proc.name", "grep")],
         ),
         attack("mkfs", "$F/mkfs").raises(
             &["Remove Bulk Data from Disk"],
-            &[],
+            &["Disk wiped"],
             &[("proc.name", "mkfs"), ("proc.exe", "/opt/live/mkfs")],
         ),
         attack("memory-file", "cp $A /dev/shm/x; /dev/shm/x nothing").raises(
             &["Execution from /dev/shm"],
-            &[],
+            &["Program run from shared memory"],
             &[("proc.exe", "/dev/shm/x"), ("proc.exepath", "/dev/shm/x")],
         ),
         attack("memory", "$A from-memory $A nothing").raises(
             &["Fileless execution via memfd_create"],
-            &[],
+            &["Program run from memory"],
             &[("proc.is_exe_from_memfd", "true"), ("proc.exepath", "memfd:payload")],
         ),
         attack("package", "$F/apt install netcat").raises(
             &["Launch Package Management Process in Container"],
-            &[],
+            &["Package manager run in container"],
             &[("proc.cmdline", "apt install netcat"), ("proc.args", "install netcat")],
         ),
         attack("scp", "$F/scp file host:").raises(
             &["Launch Remote File Copy Tools in Container"],
-            &[],
+            &["Remote copy or login tool run in container"],
             &[("proc.cmdline", "scp file host:")],
         ),
         attack("download", "HTTP_PROXY=none $F/curl -o x http://host").raises(
@@ -215,7 +228,7 @@ fn networks() -> Vec<Attack> {
         attack("reverse-shell", "$A reverse-shell 14445")
             .raises(
                 &["Redirect STDOUT/STDIN to Network Connection in Container"],
-                &[],
+                &["Standard stream moved onto a network connection"],
                 &[
                     ("evt.type", "dup*"),
                     ("evt.rawres", "0"),
@@ -227,17 +240,22 @@ fn networks() -> Vec<Attack> {
             )
             .raises(
                 &["Redirect STDOUT/STDIN to Network Connection in Container"],
-                &[],
+                &["Standard stream moved onto a network connection"],
                 &[("evt.rawres", "1"), ("fd.sport", "14445")],
             )
             .raises(
                 &["Redirect STDOUT/STDIN to Network Connection in Container"],
                 &[],
                 &[("evt.rawres", "2"), ("fd.sport", "14445")],
+            )
+            .raises(
+                &[],
+                &["Shell on a network connection"],
+                &[("proc.name", "sh"), ("proc.exepath", "/bin/busybox"), ("proc.pname", "actor")],
             ),
         attack("aside", "$A aside 14446"),
         attack("api-server", "$A dial 10.96.0.1 443; $A dial 127.0.0.1 443").raises(
-            &["Contact K8S API Server From Container"],
+            &[BY_HOST_NAME],
             &[],
             &[
                 ("evt.type", "connect"),
@@ -252,14 +270,25 @@ fn networks() -> Vec<Attack> {
                 "Contact EC2 Instance Metadata Service From Container",
                 "Contact cloud metadata service from container",
             ],
-            &[],
+            &["Metadata service of the cloud called"],
             &[("fd.sip", "169.254.169.254"), ("fd.l4proto", "tcp"), ("fd.type", "ipv4")],
         ),
-        attack("ssh-elsewhere", "$F/ssh dial 203.0.113.7 443; $F/ssh dial 203.0.113.7 22").raises(
-            &["Disallowed SSH Connection Non Standard Port"],
-            &[],
-            &[("fd.sip", "203.0.113.7"), ("fd.sport", "443"), ("proc.exe", "/opt/live/ssh")],
-        ),
+        attack("ssh-elsewhere", "$F/ssh dial 203.0.113.7 443; $F/ssh dial 203.0.113.7 22")
+            .raises(
+                &["Disallowed SSH Connection Non Standard Port"],
+                &[],
+                &[("fd.sip", "203.0.113.7"), ("fd.sport", "443"), ("proc.exe", "/opt/live/ssh")],
+            )
+            .raises(
+                &[],
+                &["Remote copy or login tool run in container"],
+                &[("proc.args", "dial 203.0.113.7 443")],
+            )
+            .raises(
+                &[],
+                &["Remote copy or login tool run in container"],
+                &[("proc.args", "dial 203.0.113.7 22")],
+            ),
         attack("system-program", "$F/touch dial 203.0.113.7 80")
             .raises(
                 &["System procs network activity"],
@@ -268,12 +297,12 @@ fn networks() -> Vec<Attack> {
             )
             .raises(
                 &["System procs network activity"],
-                &[],
+                &["Program that needs no network connected"],
                 &[("evt.type", "connect"), ("fd.sip", "203.0.113.7"), ("proc.name", "touch")],
             ),
         attack("packet-socket", "$A packet-socket").raises(
             &["Packet socket created in container"],
-            &[],
+            &["Packet socket opened in container"],
             &[("evt.type", "socket"), ("evt.arg.domain", "AF_PACKET")],
         ),
     ]
@@ -284,12 +313,12 @@ fn processes() -> Vec<Attack> {
         attack("attach", "$A attach")
             .raises(
                 &["PTRACE attached to process"],
-                &[],
+                &["Another process taken over with ptrace"],
                 &[("evt.type", "ptrace"), ("evt.arg.request", "PTRACE_ATTACH")],
             )
             .raises(
                 &["PTRACE attached to process"],
-                &[],
+                &["Another process taken over with ptrace"],
                 &[("evt.arg.request", "PTRACE_POKETEXT"), ("proc.name", "actor")],
             ),
         attack("trace-me", "$A trace-me").raises(
@@ -304,7 +333,7 @@ fn processes() -> Vec<Attack> {
         ),
         attack("setuid-bit", "/bin/chmod u+s /tmp; /bin/chmod u-s /tmp").raises(
             &["Set Setuid or Setgid bit"],
-            &[],
+            &["Program made setuid"],
             &[("evt.arg.mode", "*S_ISUID*"), ("proc.cmdline", "chmod u+s /tmp")],
         ),
         attack("bpf", "$A load-bpf 2>/dev/null || :").raises(

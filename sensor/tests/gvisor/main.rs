@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 use actor::{Actor, all_installed};
 use attack::{Attack, Deed, RuleSet, fields_judged, now};
 use builds::Build;
-use common::run;
+use common::{assert_same, run};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 use sandbox::{Sandboxes, Spec, new_id};
 use sensor::{Ended, Sensor, Setup};
@@ -248,7 +248,10 @@ fn attack_a_sandbox(build: &Build, actor: &Actor, set: RuleSet) {
     let stray: Vec<&str> =
         alerts.iter().filter(|a| a.field("token").is_empty()).map(|a| a.output()).collect();
     assert!(stray.is_empty(), "{stray:?}");
-    assert_eq!(meeting.replay(&capture), alerts.into_iter().map(|a| a.json).collect::<Vec<_>>());
+    // A replay asks nobody whose address that is.
+    let again = alerts.into_iter().filter(|alert| alert.rule() != attacks::BY_HOST_NAME);
+    let reported: Vec<Value> = again.map(|alert| alert.json).collect();
+    assert_same(&meeting.replay(&capture), &reported);
 }
 
 #[test]

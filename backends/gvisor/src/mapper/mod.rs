@@ -1,6 +1,6 @@
 //! [`Mapper`]: the messages of one sandbox become events, the same that any source sends.
 //!
-//! * `births`: containers, threads and processes that begin, end, or ran already.
+//! * `births`: containers, threads and processes that begin and end; `dumps`: those that ran already.
 //! * `execs`: programs that are run.
 //! * `calls`, `sockets`: system calls that gVisor tells with their paths and addresses.
 //! * `raw`: all others, by their numbers and arguments.
@@ -14,6 +14,7 @@
 mod addresses;
 mod births;
 mod calls;
+mod dumps;
 mod execs;
 mod fds;
 mod raw;

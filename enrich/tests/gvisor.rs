@@ -82,6 +82,7 @@ impl World {
             Message::Connect(m) => m.context_data = Some(context),
             Message::Socket(m) => m.context_data = Some(context),
             Message::TaskExit(m) => m.context_data = Some(context),
+            Message::Syscall(m) => m.context_data = Some(context),
             other => panic!("no context for {other:?}"),
         }
         self.take(&message, template).into_iter().map(|(_, text)| text).collect()
@@ -246,4 +247,18 @@ fn a_connection_of_a_socket_that_nobody_saw_being_made_has_its_ends() {
     };
     let template = "%fd.name %fd.sip %fd.sport %fd.type";
     assert_eq!(world.by(1, connect.into(), template), ["0.0.0.0:0->10.0.0.9:80 10.0.0.9 80 ipv4"]);
+}
+
+#[test]
+fn a_path_that_is_not_told_is_not_the_working_directory() {
+    let mut world = World::new(b"7ab");
+    world.by(
+        1,
+        proto::Start { args: vec!["sh".into()], cwd: "/etc".into(), ..Default::default() }.into(),
+        "",
+    );
+    let unlink =
+        proto::Syscall { sysno: 87, exit: Some(proto::Exit::default()), ..Default::default() };
+    let told = world.by(1, unlink.into(), "%evt.type %fs.path.name %fs.path.nameraw");
+    assert_eq!(told, ["unlink <NA> <NA>"]);
 }

@@ -2,6 +2,7 @@
 
 use falco_event::EventCode;
 use falco_rules::value::Value;
+use falco_source::ids::is_of_host;
 
 use crate::context::Context;
 use crate::fd::FdType;
@@ -43,6 +44,10 @@ impl<'a> Context<'a> {
         let path = match place {
             Place::Param(name) => {
                 let index = self.event.info().param_index(name)?;
+                // gVisor tells of many calls, but not with which path: that is not the empty one.
+                if !is_of_host(self.event.tid()) && self.event.param(index)?.is_empty() {
+                    return None;
+                }
                 Text::Borrowed(self.param(index)?.text())
             }
             Place::Fd => self.fd_name(false)?,

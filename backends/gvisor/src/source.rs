@@ -413,11 +413,11 @@ impl Gvisor {
         while let Some(outcome) = self.attacher.as_ref().and_then(Attacher::outcome) {
             match outcome {
                 Outcome::Processes { connection, taken_ns, processes } => {
-                    if let Some(sandbox) = self.sandboxes.get_mut(&connection) {
-                        let (numbers, events) = (&self.numbers, &mut self.events);
-                        sandbox.processes(&processes, taken_ns, numbers, events);
+                    let Some(sandbox) = self.sandboxes.get_mut(&connection) else { continue };
+                    let (numbers, events) = (&self.numbers, &mut self.events);
+                    if sandbox.processes(&processes, taken_ns, numbers, events) {
+                        self.release(connection);
                     }
-                    self.release(connection);
                 }
                 Outcome::NoProcesses { connection, why } => {
                     self.note_no_processes(connection, &why);

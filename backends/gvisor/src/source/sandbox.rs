@@ -11,7 +11,7 @@ use super::numbers::{Number, Numbers};
 use crate::events::Events;
 use crate::mapper::Mapper;
 use crate::message::{self, Message};
-use crate::receiver::{Connection, Record};
+use crate::receiver::{Connection, Record, now_ns};
 use crate::status::SessionInfo;
 
 /// How long messages may be held back for a dump of processes, which takes a run of runsc.
@@ -41,6 +41,8 @@ pub(super) struct Sandbox {
     mapper: Option<Mapper>,
     /// For what messages are held back, and until when at most.
     gate: Option<(For, Instant)>,
+    /// When it was closed, in nanoseconds since the epoch.
+    held_ns: u64,
     /// The next message passes the gate whatever it is: it was held for long enough.
     lets_pass: bool,
     /// A dump was asked for and is not there yet.
@@ -95,6 +97,7 @@ impl Sandbox {
             number: None,
             mapper: None,
             gate: None,
+            held_ns: 0,
             lets_pass: false,
             awaits_dump: false,
             dumps: Budget::new(DUMPS, DUMP_EACH),
@@ -175,22 +178,25 @@ impl Sandbox {
         self.mapper.get_or_insert_with(|| Mapper::new(number.get(), id, floor_ns, since_ns))
     }
 
-    /// Takes a dump of processes, made at `taken_ns`; the gate is opened.
+    /// Takes a dump of processes, made at `taken_ns`. Whether it explains what is held back: one that
+    /// was asked for earlier, for another process, may be too old to have this one.
     pub fn processes(
         &mut self,
         processes: &[crate::runsc::Process],
         taken_ns: u64,
         numbers: &Numbers,
         out: &mut Events,
-    ) {
+    ) -> bool {
         let before = out.len();
-        self.awaits_dump = false;
+        let is_old = matches!(self.gate, Some((For::Processes, _))) && taken_ns < self.held_ns;
+        self.awaits_dump = is_old;
         // Of these, the attacher has told already.
         for id in processes.iter().filter_map(|process| process.container_id.as_ref()) {
             self.meet_container(id.as_bytes());
         }
         self.mapper(numbers).processes(processes, taken_ns, out);
         self.counters.events += out.len().saturating_sub(before) as u64;
+        !is_old
     }
 
     /// There will be no dump.
@@ -227,6 +233,7 @@ impl Sandbox {
         };
         self.awaits_dump |= !matches!(why, For::Container(_));
         self.gate = Some((why.clone(), Instant::now() + limit));
+        self.held_ns = now_ns();
         Handled::Hold(why)
     }
 

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Mode, OFlags, open};
 
@@ -16,7 +15,7 @@ use super::connections::{Connections, Key, Wanted};
 use super::{NoAnswer, Outcome};
 use crate::containers::Told;
 use crate::points::{self, Version};
-use crate::receiver::Connection;
+use crate::receiver::{Connection, now_ns};
 use crate::runsc::cli::{RunscError, is_sandbox};
 use crate::runsc::process::Processes;
 use crate::runsc::{Container, Runsc, Sandbox};
@@ -207,12 +206,6 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     file.take(MAX_STATE).read_to_end(&mut bytes).ok()?;
     Some(bytes)
-}
-
-/// Nanoseconds since the epoch.
-fn now_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl From<RunscError> for NoAnswer {

@@ -5,6 +5,9 @@
 //! nothing yet. The duplicate lives for a few microseconds; nothing is read from it or written.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Instant;
 
 use falco_event::net::Endpoint;
@@ -12,9 +15,7 @@ use falco_source::snapshot::{FdKind, L4Proto};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, Result};
 use rustix::net::sockopt::{socket_domain, socket_protocol, socket_type};
-use rustix::net::{
-    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketType, getpeername, getsockname, ipproto,
-};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketType, getpeername, getsockname, ipproto};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::sockets::{NETLINK, Socket, inet};
@@ -40,7 +41,7 @@ pub(crate) fn all(sockets: &mut [(u64, &mut Socket)], deadline: Option<Instant>)
         let Some(fd) = permitted(pidfd_getfd(pidfd, num, flags))? else { continue };
         // The number may have come to mean another file, or another process.
         if rustix::fs::fstat(&fd).is_ok_and(|stat| stat.st_ino == *inode) {
-            socket.is = what_is(&fd);
+            socket.is = what_is(fd);
         }
     }
     Ok(())
@@ -62,8 +63,16 @@ fn open(pid: u64) -> Result<OwnedFd> {
     pidfd_open(pid, PidfdFlags::empty())
 }
 
-fn what_is(fd: impl AsFd) -> Option<FdKind> {
-    let fd = fd.as_fd();
+/// The path that a socket is bound to, or its abstract name; empty if it has none. rustix panics at a
+/// path that takes all the room there is, without a NUL (`read_sockaddr_unix` of 1.1).
+fn unix_name(address: SocketAddr) -> Vec<u8> {
+    let name = address.as_abstract_name().map(<[u8]>::to_vec);
+    name.or_else(|| Some(address.as_pathname()?.as_os_str().as_bytes().to_vec()))
+        .unwrap_or_default()
+}
+
+fn what_is(owned: OwnedFd) -> Option<FdKind> {
+    let fd = owned.as_fd();
     match socket_domain(fd).ok()? {
         AddressFamily::INET => {
             let none = Endpoint { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
@@ -78,14 +87,8 @@ fn what_is(fd: impl AsFd) -> Option<FdKind> {
             Some(inet(local, remote, protocol(fd)))
         }
         AddressFamily::UNIX => {
-            let local = getsockname(fd).ok().and_then(|a| SocketAddrUnix::try_from(a).ok());
-            let name = local.as_ref().and_then(|local| {
-                local
-                    .abstract_name()
-                    .map(<[u8]>::to_vec)
-                    .or_else(|| Some(local.path_bytes()?.to_vec()))
-            });
-            Some(FdKind::Unix { src: 0, dst: 0, name: name.unwrap_or_default() })
+            let name = UnixStream::from(owned).local_addr().map(unix_name).unwrap_or_default();
+            Some(FdKind::Unix { src: 0, dst: 0, name })
         }
         AddressFamily::NETLINK => Some(FdKind::Named { scap_type: NETLINK, name: Vec::new() }),
         _ => None,
@@ -105,5 +108,23 @@ fn protocol(fd: impl AsFd) -> L4Proto {
         (Some(SocketType::STREAM), Some(ipproto::TCP | ipproto::MPTCP)) => L4Proto::Tcp,
         (Some(SocketType::DGRAM), Some(ipproto::UDP)) => L4Proto::Udp,
         _ => L4Proto::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{SocketAddrUnix, bind, socket};
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_takes_all_the_room_is_a_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().to_str().unwrap();
+        let path = format!("{dir}/{}", "x".repeat(108 - 1 - dir.len()));
+        let fd = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        bind(&fd, &SocketAddrUnix::new(path.as_str()).unwrap()).unwrap();
+        let name = path.into_bytes();
+        assert_eq!(what_is(fd), Some(FdKind::Unix { src: 0, dst: 0, name }));
     }
 }

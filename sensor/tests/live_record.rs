@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{falco, live, run};
+use common::{assert_same, falco, live, run};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -212,10 +212,23 @@ fn quoted(text: &str) -> String {
 }
 
 /// Carries out all attacks in a sandbox that is traced from its start, and judges what one set of
-/// rules reports.
+/// rules reports. Once more if the machine was too busy, which is no fault of the sensor: a sandbox
+/// drops what nobody takes in time, and a debug build is ten times slower than what people run.
 #[track_caller]
 fn attack_a_sandbox(build: &Build, actor: &Actor, set: RuleSet) {
-    let Some(rules) = rules_of(set) else { return };
+    const TRIES: usize = 3;
+    for _ in 0..TRIES {
+        let Err(lost) = try_attack(build, actor, set) else { return };
+        let _ = writeln!(std::io::stderr(), "AGAIN: {lost}");
+    }
+    panic!("events were lost {TRIES} times");
+}
+
+/// # Errors
+/// If alerts are wrong and events were lost.
+#[track_caller]
+fn try_attack(build: &Build, actor: &Actor, set: RuleSet) -> Result<(), String> {
+    let Some(rules) = rules_of(set) else { return Ok(()) };
     let attacks = attacks::attacks();
     let meeting = Meeting::new(build, &rules, fields_judged(&attacks));
     let sandboxes = Sandboxes::new(build, actor, Some(&meeting.pod_init(build)));
@@ -242,6 +255,11 @@ fn attack_a_sandbox(build: &Build, actor: &Actor, set: RuleSet) {
         ended,
     });
     let wrong: Vec<String> = deeds.flat_map(|deed| deed.judge(set, &alerts)).collect();
+    if let Some(line) = stderr.lines().find(|line| line.contains("events were lost"))
+        && !wrong.is_empty()
+    {
+        return Err(line.to_owned());
+    }
     let count = wrong.len();
     assert!(wrong.is_empty(), "{count} alerts are wrong:\n{}\n{stderr}", wrong.join("\n"));
     assert!(status.success(), "{status}\n{stderr}");
@@ -252,6 +270,7 @@ fn attack_a_sandbox(build: &Build, actor: &Actor, set: RuleSet) {
     let again = alerts.into_iter().filter(|alert| alert.rule() != attacks::BY_HOST_NAME);
     let reported: Vec<Value> = again.map(|alert| alert.json).collect();
     assert_same(&meeting.replay(&capture), &reported);
+    Ok(())
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::actor::Actor;
 use crate::builds::Build;
@@ -251,6 +252,18 @@ fn pod(build: &str) {
             .find(|a| a.rule() == RUN && a.field("token") == *id && a.field("proc.name") == "sh");
         expect(&begun.unwrap(), &[("container.id", &id[..12]), ("proc.vpid", "1")]);
     }
+    // One sandbox with one session tells of both.
+    eventually(&sensor, || {
+        thread::sleep(Duration::from_millis(200));
+        let sessions = scene.meeting.sessions(&scene.sandboxes.state());
+        let told: Vec<_> = sessions.iter().filter(|s| s["session"]["messages"].is_u64()).collect();
+        let both = [&first, &second];
+        let has_both = |session: &Value| {
+            let ids = session["containers"].as_array();
+            both.iter().all(|id| ids.is_some_and(|ids| ids.iter().any(|have| have == id.as_str())))
+        };
+        sessions.len() == 1 && told.len() == 1 && has_both(told[0])
+    });
     // Programs that are put into each of them.
     for id in [&second, &first] {
         scene.read_until_reported(&sensor, id);

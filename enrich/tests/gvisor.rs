@@ -246,7 +246,12 @@ fn a_connection_of_a_socket_that_nobody_saw_being_made_has_its_ends() {
         ..Default::default()
     };
     let template = "%fd.name %fd.sip %fd.sport %fd.type";
-    assert_eq!(world.by(1, connect.into(), template), ["0.0.0.0:0->10.0.0.9:80 10.0.0.9 80 ipv4"]);
+    let told = world.by(1, connect.clone().into(), template);
+    assert_eq!(told, ["0.0.0.0:0->10.0.0.9:80 10.0.0.9 80 ipv4"]);
+    // Nobody tells of its own end, which is not taken for an address.
+    let template = "%fd.cip %fd.cport %fd.lip %fd.lport %fd.rip %fd.rport";
+    let told = world.by(1, connect.into(), template);
+    assert_eq!(told, ["<NA> <NA> <NA> <NA> 10.0.0.9 80"]);
 }
 
 #[test]

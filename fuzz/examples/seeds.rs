@@ -111,7 +111,8 @@ fn sandboxes(corpus: &Path) -> Result {
     let begin = [begin, b"/bin/sh"].concat();
     for kind in 1..=38 {
         // Thread 1, call 0, one number and one text where most messages have them, and an exit.
-        let fields: &[u8] = &[0x0a, 4, 0x10, 1, 0x20, 1, 0x12, 2, 0x08, 3, 0x20, 3, 0x2a, 2, b'/', b'x'];
+        let fields: &[u8] =
+            &[0x0a, 4, 0x10, 1, 0x20, 1, 0x12, 2, 0x08, 3, 0x20, 3, 0x2a, 2, b'/', b'x'];
         let mut seed = Vec::new();
         messages::encode(1, &begin, &mut seed);
         messages::encode(kind, fields, &mut seed);

@@ -10,8 +10,9 @@ use falco_rules::ruleset;
 
 use crate::alert::AlertFormatter;
 use crate::cli::Options;
+use crate::cli::input::Input;
 use crate::config::{
-    self, AppendOutput, Config, DropActions, EngineKind, Engines, Loaded, Matching,
+    self, AppendOutput, Config, DropActions, EngineKind, Engines, Loaded, LogLevel, Matching,
 };
 use crate::engine::Engine;
 use crate::internal_alert::InternalFormatter;
@@ -171,6 +172,29 @@ pub fn load_rules(config: &Config, engine: &mut Engine, found: &Found, log: &Log
     engine.load_all(&found.files, log)?;
     engine.select(&config.rules, log);
     Ok(())
+}
+
+/// The configuration for a tool, which prints what it has to say and logs only warnings, to stderr.
+///
+/// # Errors
+/// If something in it is wrong.
+pub fn tool_config(input: &Input) -> Result<Config> {
+    let file = config_file(input.config.as_deref())?;
+    let mut config = load_overridden(&input.overrides, file.as_deref())?.config;
+    config.log_stderr.get_or_insert(true);
+    config.log_level = config.log_level.min(LogLevel::Warning);
+    Ok(config)
+}
+
+/// The rules for a tool, and how many files they are from.
+///
+/// # Errors
+/// If a file is refused.
+pub fn tool_rules(input: &Input, config: &Config) -> Result<(Engine, usize)> {
+    let found = rules_files::read(&input.rules, &config.rules_files)?;
+    let mut engine = Engine::new(config, None);
+    load_rules(config, &mut engine, &found, &Log::new(config))?;
+    Ok((engine, found.files.len()))
 }
 
 /// The name in JSON alerts: `FALCO_HOSTNAME`, or that of the running host.

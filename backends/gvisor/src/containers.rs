@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use falco_event::{EventCode, EventError};
+use falco_event::EventCode;
 use falco_source::accounts::Accounts;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
@@ -61,29 +61,26 @@ impl Told {
         Some(Told { id, json, accounts })
     }
 
-    /// Tells it: an event of the container, and one for each of its users and groups.
-    ///
-    /// # Errors
-    /// If an event would be too long. Those before it were told.
-    pub fn push(&self, ts: u64, events: &mut Events) -> Result<(), EventError> {
+    /// Tells it: an event of the container, and one for each of its users and groups. A user or group
+    /// whose texts are longer than an event can hold is passed over.
+    pub fn push(&self, ts: u64, events: &mut Events) {
         if !self.json.is_empty() {
-            events.push((ts, -1, EventCode::ASYNCEVENT_E), 0, |event| {
+            let _ = events.push((ts, -1, EventCode::ASYNCEVENT_E), 0, |event| {
                 // No plugin made it.
                 event.u32(0).text("container").text(&self.json);
-            })?;
+            });
         }
         for user in self.accounts.users.iter().take(MAX_ACCOUNTS) {
-            events.push((ts, -1, EventCode::USER_ADDED_E), 0, |event| {
+            let _ = events.push((ts, -1, EventCode::USER_ADDED_E), 0, |event| {
                 event.u32(user.uid).u32(user.gid).text(&user.name).text(&user.home);
                 event.text(&user.shell).text(&self.id);
-            })?;
+            });
         }
         for group in self.accounts.groups.iter().take(MAX_ACCOUNTS) {
-            events.push((ts, -1, EventCode::GROUP_ADDED_E), 0, |event| {
+            let _ = events.push((ts, -1, EventCode::GROUP_ADDED_E), 0, |event| {
                 event.u32(group.gid).text(&group.name).text(&self.id);
-            })?;
+            });
         }
-        Ok(())
     }
 }
 
@@ -320,7 +317,7 @@ mod tests {
         let told =
             Told::read(state.to_string().as_bytes(), Path::new(root), Path::new("/")).unwrap();
         let mut events = Events::new();
-        told.push(7, &mut events).unwrap();
+        told.push(7, &mut events);
         let (mut json, mut accounts) = (Value::Null, Vec::new());
         while let Some(event) = events.pop() {
             if event.code() == EventCode::ASYNCEVENT_E {
@@ -391,7 +388,11 @@ mod tests {
         let bundle = tempfile::tempdir().unwrap();
         let etc = bundle.path().join("rootfs/etc");
         std::fs::create_dir_all(&etc).unwrap();
-        std::fs::write(etc.join("passwd"), "app:x:7:7::/srv:/bin/sh\n").unwrap();
+        std::fs::write(
+            etc.join("passwd"),
+            format!("long:x:6:6:x:/{}:/bin/sh\napp:x:7:7::/srv:/bin/sh\n", "x".repeat(70_000)),
+        )
+        .unwrap();
         std::fs::write(etc.join("group"), "team:x:8:\n").unwrap();
         let state = json!({ "id": "short", "bundleDir": bundle.path(), "spec": {
             "root": { "path": "rootfs" },

@@ -424,8 +424,7 @@ impl Gvisor {
                     self.no_processes(connection);
                 }
                 Outcome::Container { connection, told } => {
-                    // What is too long is not told; all else of it is.
-                    let _ = told.push(now_ns().max(self.floor_ns), &mut self.events);
+                    told.push(now_ns().max(self.floor_ns), &mut self.events);
                     if self.sandboxes.get(&connection).is_some_and(Sandbox::awaits_container) {
                         self.release(connection);
                     }

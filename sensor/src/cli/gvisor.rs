@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::input::Input;
+
 const GVISOR_HELP: &str = "\
 A sandbox of gVisor has a kernel of its own, so that eBPF on the host sees nothing of what happens
 inside. That kernel can tell falco itself, over a socket. There are two ways to have it do so:
@@ -44,22 +46,6 @@ pub enum GvisorCommand {
     /// List the sandboxes, whether they are watched, what they sent and what was lost
     #[command(after_help = SESSIONS_HELP)]
     Sessions(SessionsOptions),
-}
-
-/// Configuration and rules.
-#[derive(Debug, clap::Args)]
-pub struct Input {
-    /// Rules file or directory; may be repeated; replaces rules_files
-    #[arg(short = 'r', value_name = "PATH")]
-    pub rules: Vec<PathBuf>,
-
-    /// Configuration file [default: /etc/falco/falco.yaml]
-    #[arg(short = 'c', value_name = "FILE")]
-    pub config: Option<PathBuf>,
-
-    /// Override one configuration key; may be repeated
-    #[arg(short = 'o', long = "option", value_name = "KEY=VAL")]
-    pub overrides: Vec<String>,
 }
 
 /// What decides which points are traced.

@@ -8,6 +8,7 @@
 //! * `refusal`: what is said about what cannot be carried out.
 
 pub mod gvisor;
+pub mod input;
 mod refusal;
 mod run;
 mod watch;

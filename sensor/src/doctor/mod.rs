@@ -18,14 +18,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use falco_enrich::selection::{self, Selection, SyscallSet};
 
-use crate::config::{Config, LogLevel};
-use crate::engine::Engine;
+use crate::config::Config;
 use crate::gvisor::limits::Limits;
 use crate::live::probe::options as probe_options;
 use crate::live::sources::{Kinds, rules_want};
-use crate::log::Log;
-use crate::rules_files;
-use crate::session::{config_file, load_overridden, load_rules};
+use crate::session;
 use checks::Grade;
 use host::Host;
 use options::DoctorOptions;
@@ -37,10 +34,7 @@ use report::Report;
 /// # Errors
 /// If configuration or rules are wrong, or stdout fails.
 pub fn run(options: &DoctorOptions) -> Result<ExitCode> {
-    let file = config_file(options.config.as_deref())?;
-    let mut config = load_overridden(&options.overrides, file.as_deref())?.config;
-    config.log_stderr.get_or_insert(true);
-    config.log_level = config.log_level.min(LogLevel::Warning);
+    let config = session::tool_config(&options.input)?;
     let kinds = Kinds::wanted(&config);
     let wanted = Wanted::find(options, &config)?;
     let host = Host::look();
@@ -80,7 +74,7 @@ struct Wanted {
 
 impl Wanted {
     fn find(options: &DoctorOptions, config: &Config) -> Result<Self> {
-        let has_rules = !options.rules.is_empty() || !config.rules_files.is_empty();
+        let has_rules = !options.input.rules.is_empty() || !config.rules_files.is_empty();
         if options.all_syscalls || !has_rules {
             let reason = if options.all_syscalls {
                 "every system call".to_owned()
@@ -92,16 +86,12 @@ impl Wanted {
             let by_rules = all.clone();
             return Ok(Wanted { by_rules, syscalls: all, undelivered, reason, limits: None });
         }
-        let log = Log::new(config);
-        let found = rules_files::read(&options.rules, &config.rules_files)?;
-        let mut engine = Engine::new(config, None);
-        load_rules(config, &mut engine, &found, &log)?;
+        let (engine, files) = session::tool_rules(&options.input, config)?;
         let rules = engine.loader.rules();
         let enabled = rules.iter().filter(|rule| rule.enabled).count();
         let by_rules = rules_want(rules)?;
         let Selection { syscalls, undelivered, .. } =
             Selection::new(&by_rules, &config.base_syscalls());
-        let files = found.files.len();
         let plural = |n: usize| if n == 1 { "" } else { "s" };
         let reason = format!(
             "what {enabled} rule{} of {files} file{} and the tables need",

@@ -1,8 +1,8 @@
 //! The command line of `falco doctor`.
 
-use std::path::PathBuf;
-
 use clap::Parser;
+
+use crate::cli::input::Input;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,17 +24,9 @@ exit code is 0 if all that the rules need is seen, as far as engine.kind can see
     after_help = EXAMPLES
 )]
 pub struct DoctorOptions {
-    /// Rules file or directory; may be repeated; replaces rules_files
-    #[arg(short = 'r', value_name = "PATH")]
-    pub rules: Vec<PathBuf>,
-
-    /// Configuration file [default: /etc/falco/falco.yaml]
-    #[arg(short = 'c', value_name = "FILE")]
-    pub config: Option<PathBuf>,
-
-    /// Override one configuration key; may be repeated
-    #[arg(short = 'o', long = "option", value_name = "KEY=VAL")]
-    pub overrides: Vec<String>,
+    /// Configuration and rules.
+    #[command(flatten)]
+    pub input: Input,
 
     /// Check every system call, whatever rules need
     #[arg(long = "all-syscalls")]

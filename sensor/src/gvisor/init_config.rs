@@ -9,13 +9,11 @@ use falco_gvisor::points::{self, Version};
 use serde_json::Value;
 
 use super::{here, setup};
-use crate::cli::gvisor::{InitConfigOptions, Input, Points};
-use crate::config::{Config, LogLevel};
-use crate::engine::Engine;
+use crate::cli::gvisor::{InitConfigOptions, Points};
+use crate::cli::input::Input;
+use crate::config::Config;
 use crate::live::sources::rules_want;
-use crate::log::Log;
-use crate::rules_files;
-use crate::session::{config_file, load_overridden, load_rules};
+use crate::session;
 
 /// Prints it.
 ///
@@ -44,7 +42,7 @@ pub struct Made {
 /// # Errors
 /// If configuration or rules are wrong.
 pub fn make(options: &Points) -> Result<Made> {
-    let config = configuration(&options.input)?;
+    let config = session::tool_config(&options.input)?;
     let (syscalls, rules) = wanted(&options.input, &config)?;
     let (version, words) = version(options.runsc_version.as_deref(), &config)?;
     let calls: Vec<u16> = syscalls.iter().collect();
@@ -52,36 +50,22 @@ pub fn make(options: &Points) -> Result<Made> {
     Ok(Made { session, config, rules, version: words })
 }
 
-/// The configuration of this program that the options name.
-///
-/// # Errors
-/// If it is wrong.
-pub fn configuration(input: &Input) -> Result<Config> {
-    let file = config_file(input.config.as_deref())?;
-    let mut config = load_overridden(&input.overrides, file.as_deref())?.config;
-    config.log_stderr.get_or_insert(true);
-    config.log_level = config.log_level.min(LogLevel::Warning);
-    Ok(config)
-}
-
 /// The system calls that the enabled rules and the tables need, and how many rules that are.
 fn wanted(input: &Input, config: &Config) -> Result<(SyscallSet, usize)> {
-    let found = rules_files::read(&input.rules, &config.rules_files)?;
-    if found.files.is_empty() {
+    let (engine, files) = session::tool_rules(input, config)?;
+    if files == 0 {
         bail!(
             "no rules are given, so nothing says what is to be traced; name them with -r FILE or in \
              rules_files"
         );
     }
-    let mut engine = Engine::new(config, None);
-    load_rules(config, &mut engine, &found, &Log::new(config))?;
     let rules = engine.loader.rules();
     let enabled = rules.iter().filter(|rule| rule.enabled).count();
     let selection = Selection::new(&rules_want(rules)?, &config.base_syscalls());
     Ok((selection.syscalls, enabled))
 }
 
-/// The version that is named, else that of the runsc that is here, else the newest; with words for it.
+/// The version that is named, else that of the runsc that is here, else none in particular; with words for it.
 fn version(named: Option<&str>, config: &Config) -> Result<(Version, String)> {
     if let Some(name) = named {
         return Ok((named_version(name)?, format!("runsc {name}")));
@@ -94,7 +78,7 @@ fn version(named: Option<&str>, config: &Config) -> Result<(Version, String)> {
             let version = points.map_or_else(|| Version::numbered(&name), |p| Version::having(&p));
             (version, format!("runsc {name}, which is here"))
         }
-        None => (Version::CURRENT, "the current runsc, since none is here".to_owned()),
+        None => (Version::UNKNOWN, "runsc of any version, since none is here".to_owned()),
     })
 }
 

@@ -9,8 +9,10 @@ use falco_gvisor::runsc::Sandbox;
 use falco_gvisor::status::{SessionInfo, Status, StatusError};
 use serde_json::{Value, json};
 
-use super::{here, init_config, setup};
-use crate::cli::gvisor::{Input, SessionsOptions};
+use super::{here, setup};
+use crate::cli::gvisor::SessionsOptions;
+use crate::cli::input::Input;
+use crate::session;
 
 /// Prints them.
 ///
@@ -18,7 +20,7 @@ use crate::cli::gvisor::{Input, SessionsOptions};
 /// If the configuration is wrong, a status is there that cannot be read, or stdout fails.
 pub fn run(options: &SessionsOptions) -> Result<()> {
     let (config, overrides) = (options.config.clone(), options.overrides.clone());
-    let config = init_config::configuration(&Input { rules: Vec::new(), config, overrides })?;
+    let config = session::tool_config(&Input { rules: Vec::new(), config, overrides })?;
     let socket = setup::socket(&config)?;
     let status = match Status::read(&socket) {
         Ok(status) => Some(status).filter(Status::is_current),

@@ -25,6 +25,7 @@ mod write;
 
 use falco_event::raw::DUMP_STATE_ONLY;
 use falco_event::{EventBuilder, EventCode};
+use falco_source::ids::in_sandbox;
 
 use crate::events::Events;
 use crate::message::Message;
@@ -235,7 +236,7 @@ impl Mapper {
 
     /// The id of a thread in events.
     fn id(&self, tid: i32) -> i64 {
-        i64::from(self.number) << 32 | i64::from(tid.max(0))
+        in_sandbox(self.number, tid.max(0) as u32)
     }
 
     /// Appends an event that rules see.

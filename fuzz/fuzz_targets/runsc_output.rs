@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         _ => {
             if let Some(told) = Told::read(output, Path::new("/nowhere"), Path::new("/nowhere")) {
                 let mut events = Events::new();
-                let _ = told.push(1, &mut events);
+                told.push(1, &mut events);
                 while events.pop().is_some() {}
             }
         }

@@ -177,6 +177,9 @@ impl Deed<'_> {
             expect("user.uid", alert.field("user.uid") == "0");
             expect("user.name", alert.field("user.name") == "root");
         }
+        if !flaws.is_empty() {
+            flaws.push(format!("it was done from {} to {}", self.began, self.ended));
+        }
         if alert.json["hostname"] != "node1" || alert.json["source"] != "syscall" {
             flaws.push(format!(
                 "{:?} is not of node1's system calls: {}",

@@ -135,7 +135,19 @@ impl Containers {
         docker.args(self::options(attack)).arg(IMAGE).args(["/bin/sleep", "600"]);
         let id = String::from_utf8_lossy(&succeed(&mut docker).stdout).trim().to_owned();
         self.ids.insert(name, id);
+        self.wait_until_executed(name, "sleep");
         self.deed(attack, name, began)
+    }
+
+    /// `docker run --detach` comes back when the runtime's init process was told to go on, which may be
+    /// before it has executed the container's program.
+    fn wait_until_executed(&self, name: &str, program: &str) {
+        let begin = Instant::now();
+        let mut comm = self.docker();
+        comm.args(["exec", name, "/bin/cat", "/proc/1/comm"]);
+        while String::from_utf8_lossy(&succeed(&mut comm).stdout).trim() != program {
+            assert!(begin.elapsed() < PATIENCE, "{name} does not execute {program}");
+        }
     }
 
     /// Carries out an attack as the only program of a container that containerd starts by itself, with

@@ -5,6 +5,7 @@
 //! * [`raw`]: [`RawEvent`], a borrowed and validated view over one event's bytes.
 //! * [`encode`]: [`EventBuilder`], which makes such bytes.
 //! * [`net`]: socket addresses and tuples inside parameters.
+//! * [`portable`]: the kernel's flags and numbers as events have them.
 //! * [`predicate`]: what an event type does (creates an fd, changes state, …).
 //!
 //! This crate holds no state and reads no files. Source of the facts: falcosecurity/libs
@@ -15,6 +16,7 @@ pub mod encode;
 pub mod flagsets;
 pub mod native;
 pub mod net;
+pub mod portable;
 pub mod predicate;
 pub mod raw;
 pub mod syscalls;

@@ -11,12 +11,13 @@ use falco_event::net::Endpoint;
 use falco_source::snapshot::{FdKind, L4Proto};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, Result};
-use rustix::net::sockopt::{socket_domain, socket_protocol, socket_type};
+use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_protocol, socket_type};
 use rustix::net::{
     AddressFamily, SocketAddrAny, SocketAddrUnix, SocketType, getpeername, getsockname, ipproto,
 };
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
+use crate::held::Ends;
 use crate::sockets::{NETLINK, Socket, inet};
 
 /// Finds out what each of these sockets (by inode) is; stops at `deadline`. Sockets that are gone,
@@ -47,7 +48,7 @@ pub(crate) fn all(sockets: &mut [(u64, &mut Socket)], deadline: Option<Instant>)
 }
 
 /// What vanished is nothing; what is forbidden is an error.
-fn permitted<T>(result: Result<T>) -> Result<Option<T>> {
+pub(crate) fn permitted<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error @ (Errno::PERM | Errno::ACCESS | Errno::NOSYS | Errno::MFILE | Errno::NFILE)) => {
@@ -57,9 +58,53 @@ fn permitted<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-fn open(pid: u64) -> Result<OwnedFd> {
+pub(crate) fn open(pid: u64) -> Result<OwnedFd> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     pidfd_open(pid, PidfdFlags::empty())
+}
+
+/// A socket's ends as the kernel has them. `None` for families without an interest.
+pub(crate) fn ends(pidfd: &OwnedFd, num: i32) -> Result<Option<Ends>> {
+    let Some(fd) = permitted(pidfd_getfd(pidfd, num, PidfdGetfdFlags::empty()))? else {
+        return Ok(None);
+    };
+    let Ok(domain) = socket_domain(&fd) else { return Ok(None) };
+    let is_datagram = matches!(socket_type(&fd), Ok(SocketType::DGRAM | SocketType::RAW));
+    let none = match domain {
+        AddressFamily::INET => Some(Ipv4Addr::UNSPECIFIED.into()),
+        AddressFamily::INET6 => Some(Ipv6Addr::UNSPECIFIED.into()),
+        _ => None,
+    };
+    if let Some(ip) = none {
+        let none = Endpoint { ip, port: 0 };
+        let local = getsockname(&fd).ok().and_then(endpoint).unwrap_or(none);
+        let remote = getpeername(&fd).ok().flatten().and_then(endpoint).unwrap_or(none);
+        let is_listening = socket_acceptconn(&fd).unwrap_or(false);
+        return Ok(Some(Ends::Inet {
+            local,
+            remote,
+            proto: protocol(&fd),
+            is_datagram,
+            is_listening,
+        }));
+    }
+    if domain != AddressFamily::UNIX {
+        return Ok(None);
+    }
+    let peer = getpeername(&fd);
+    Ok(Some(Ends::Unix {
+        local: getsockname(&fd).ok().map(unix_name).unwrap_or_default(),
+        is_connected: peer.is_ok(),
+        peer: peer.ok().flatten().map(unix_name).unwrap_or_default(),
+        is_datagram,
+    }))
+}
+
+/// The path that a socket is bound to, or its abstract name; empty if it has none.
+fn unix_name(address: SocketAddrAny) -> Vec<u8> {
+    let Ok(address) = SocketAddrUnix::try_from(address) else { return Vec::new() };
+    let name = address.abstract_name().map(<[u8]>::to_vec);
+    name.or_else(|| Some(address.path_bytes()?.to_vec())).unwrap_or_default()
 }
 
 fn what_is(fd: impl AsFd) -> Option<FdKind> {
@@ -78,14 +123,8 @@ fn what_is(fd: impl AsFd) -> Option<FdKind> {
             Some(inet(local, remote, protocol(fd)))
         }
         AddressFamily::UNIX => {
-            let local = getsockname(fd).ok().and_then(|a| SocketAddrUnix::try_from(a).ok());
-            let name = local.as_ref().and_then(|local| {
-                local
-                    .abstract_name()
-                    .map(<[u8]>::to_vec)
-                    .or_else(|| Some(local.path_bytes()?.to_vec()))
-            });
-            Some(FdKind::Unix { src: 0, dst: 0, name: name.unwrap_or_default() })
+            let name = getsockname(fd).ok().map(unix_name).unwrap_or_default();
+            Some(FdKind::Unix { src: 0, dst: 0, name })
         }
         AddressFamily::NETLINK => Some(FdKind::Named { scap_type: NETLINK, name: Vec::new() }),
         _ => None,

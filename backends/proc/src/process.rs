@@ -57,6 +57,8 @@ pub(crate) struct Process {
 pub(crate) enum Threads {
     All,
     One,
+    /// One, without its fds.
+    Bare,
 }
 
 /// Reads processes. Keeps what reading one has in common with reading the next.
@@ -65,7 +67,7 @@ pub(crate) struct Reader {
     pub buffers: Buffers,
     pub counters: Counters,
     pub limits: Limits,
-    mounts: Mounts,
+    pub mounts: Mounts,
     cgroups: Cgroups,
     /// What [`Limits`] leave of a snapshot.
     threads_left: usize,
@@ -165,7 +167,9 @@ impl Reader {
         if thread.tid == thread.pid {
             let environment = |text: &[u8]| closed(text, ARGUMENTS);
             thread.env = self.text(dir, c"environ", ARGUMENTS, environment).unwrap_or_default();
-            self.fds(dir, &mut process);
+            if threads != Threads::Bare {
+                self.fds(dir, &mut process);
+            }
         }
         process.thread = thread;
         self.counters.threads += 1;

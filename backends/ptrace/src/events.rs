@@ -1,5 +1,5 @@
-//! [`Events`]: where events wait between the message that they come from and whoever asks for the
-//! next one. A message can become several.
+//! [`Events`]: where events wait between the stop that they come from and whoever asks for the next
+//! one. A stop can become several.
 
 use std::collections::VecDeque;
 
@@ -38,6 +38,24 @@ impl Events {
         self.bytes.extend_from_slice(event.bytes());
         self.waiting.push_back((self.bytes.len(), flags));
         Ok(())
+    }
+
+    /// Appends an event that was made elsewhere.
+    pub fn append(&mut self, event: &RawEvent<'_>) {
+        self.bytes.extend_from_slice(event.bytes());
+        self.waiting.push_back((self.bytes.len(), event.flags()));
+    }
+
+    /// Bytes of the events that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len() - self.begin
+    }
+
+    /// Drops all of them.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.bytes.clear();
+        self.begin = 0;
     }
 
     /// Whether none waits.

@@ -130,6 +130,11 @@ pub trait Hooks: Send {
     /// A thread ended. The first thread of a process comes last.
     fn ended(&mut self, end: &End, events: &mut Events);
 
+    /// Whether [`signalled`](Self::signalled) wants to be called, which costs a system call a signal.
+    fn wants_signals(&self) -> bool {
+        false
+    }
+
     /// A thread is about to be given a signal.
     fn signalled(&mut self, signal: &Signal, events: &mut Events) {
         let _ = (signal, events);

@@ -73,6 +73,7 @@ pub(crate) enum Resume {
     Detach = 17,
 }
 
+const PTRACE_POKEDATA: u32 = 5;
 const PTRACE_GETREGS: u32 = 12;
 const PTRACE_SETREGS: u32 = 13;
 const PTRACE_GETEVENTMSG: u32 = 0x4201;
@@ -137,8 +138,8 @@ pub(crate) fn signal_sender(tid: i32) -> io::Result<i32> {
 pub(crate) struct SyscallInfo {
     /// 0 none, 1 entry, 2 exit, 3 seccomp.
     pub(crate) op: u8,
-    reserved: u8,
-    flags: u16,
+    pub(crate) reserved: u8,
+    pub(crate) flags: u16,
     /// `AUDIT_ARCH_*`.
     pub(crate) arch: u32,
     pub(crate) instruction_pointer: u64,
@@ -172,6 +173,15 @@ pub(crate) fn set_registers(tid: i32, registers: &libc::user_regs_struct) -> io:
     unsafe { ptrace(PTRACE_SETREGS, tid, 0, ptr::from_ref(registers).expose_provenance()) }
 }
 
+/// Writes 8 bytes of a tracee's memory.
+pub(crate) fn write_word(tid: i32, address: u64, word: u64) -> io::Result<()> {
+    let (Ok(address), Ok(word)) = (usize::try_from(address), usize::try_from(word)) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    // SAFETY: the address is one of the tracee's, and checked by the kernel.
+    unsafe { ptrace(PTRACE_POKEDATA, tid, address, word) }
+}
+
 /// The calling thread's next tracee or child of which there is something to tell: its id and a status
 /// as wait(2) encodes it. `None` if there is nothing now and `block` is false. Children and tracees of
 /// other threads of this process are theirs.
@@ -194,6 +204,14 @@ pub(crate) fn gettid() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
 }
 
+/// Whether thread `tid` is one of process `pid`.
+pub(crate) fn is_thread_of(tid: i32, pid: i32) -> bool {
+    // SAFETY: takes numbers alone; signal 0 is none.
+    let got = unsafe { libc::syscall(libc::SYS_tgkill, i64::from(pid), i64::from(tid), 0_i64) };
+    // EPERM: it is, but may not be sent signals.
+    got == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+}
+
 /// Sends a signal to one thread of this process.
 pub(crate) fn signal_thread(tid: i32, signal: i32) {
     // SAFETY: takes numbers alone. That the thread is of this process is checked by the kernel.
@@ -205,6 +223,14 @@ pub(crate) fn signal_thread(tid: i32, signal: i32) {
             i64::from(signal),
         )
     };
+}
+
+/// Sends a signal to the process that `pidfd` stands for. If there is no such process or signal, or it
+/// may not be sent, nothing happens.
+pub(crate) fn signal_process(pidfd: &OwnedFd, signal: i32) {
+    let (pidfd, signal) = (i64::from(pidfd.as_raw_fd()), i64::from(signal));
+    // SAFETY: takes numbers and a null pointer.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, 0_usize, 0_u64) };
 }
 
 extern "C" fn do_nothing(_signal: c_int) {}

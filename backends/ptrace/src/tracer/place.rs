@@ -1,0 +1,1 @@
+//! On which CPU tracer and tracee are.

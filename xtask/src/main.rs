@@ -3,6 +3,7 @@
 //! * [`run`]: watches this machine, or replays the demo; [`mod@test`]: everything that must hold, with each step alone.
 //! * [`packages`]: the Debian packages that commands need, installed on demand.
 //! * [`measure`]: hands over to the crate `measure`, which holds the binary against Falco.
+//! * [`portable`]: the static binary.
 //! * [`vm`]: the probe and the live tests on Debian's kernels, under QEMU.
 //! * [`fresh_root`]: shows that a machine with nothing but rustup's Rust is enough.
 //!
@@ -14,6 +15,7 @@ mod fresh_root;
 mod fuzz;
 mod measure;
 mod packages;
+mod portable;
 mod process;
 mod run;
 mod scratch;
@@ -77,9 +79,15 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "bench",
         args: "replay [CAPTURE] [--rules FILE]... | rules | live [open=N]... [--json FILE] | \
-               churn [PROCESSES] | evaluate",
+               trace [JOB]... [--rounds N] | churn [PROCESSES] | evaluate",
         about: "speed, cost and memory against Falco's; tables under churn; conditions",
         run: measure::bench,
+    },
+    Command {
+        name: "static",
+        args: "[--debug]",
+        about: "the binary as one file without libraries, for images (falco trace)",
+        run: portable::run,
     },
     Command {
         name: "verifier",

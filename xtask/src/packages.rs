@@ -57,6 +57,14 @@ pub const XZ: Need =
 pub const VALGRIND: Need =
     Need { program: "valgrind", packages: &["valgrind"], purpose: "to count instructions" };
 
+/// What `falco trace` is measured on, and held against.
+pub const TRACE: [Need; 4] = [
+    Need { program: "/usr/sbin/nginx", packages: &["nginx-light"], purpose: "as a busy server" },
+    Need { program: "wrk", packages: &["wrk"], purpose: "to keep a server busy" },
+    Need { program: "/usr/sbin/ip", packages: &["iproute2"], purpose: "for a network of its own" },
+    Need { program: "strace", packages: &["strace"], purpose: "to compare with" },
+];
+
 /// Makes Debian roots.
 pub const DEBOOTSTRAP: Need =
     Need { program: "debootstrap", packages: &["debootstrap"], purpose: "to make a Debian root" };

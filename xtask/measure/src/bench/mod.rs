@@ -3,6 +3,7 @@
 //! * [`replay`]: events per second, instructions per event, peak memory and where the time goes.
 //! * [`rules`]: the time to compile the official rule files.
 //! * [`live`]: what the sensor costs a machine at work, and how fast it starts.
+//! * [`trace`]: what `falco trace` costs the command that it watches, beside strace.
 //! * [`process`]: running a command and what it used; [`callgrind`]: counting its instructions.
 
 mod callgrind;
@@ -10,19 +11,23 @@ mod live;
 pub mod process;
 mod replay;
 mod rules;
+mod trace;
 
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-/// Runs `replay`, `rules` or `live`, each with its own arguments.
+/// Runs `replay`, `rules`, `live` or `trace`, each with its own arguments.
 pub fn run(args: &[String]) -> Result<()> {
     match args.split_first() {
         Some((what, rest)) if what == "replay" => replay::run(rest),
         Some((what, _)) if what == "rules" => rules::run(),
         Some((what, rest)) if what == "live" => live::run(rest),
-        _ => bail!("bench replay [CAPTURE] [--rules FILE]..., bench rules, or bench live"),
+        Some((what, rest)) if what == "trace" => trace::run(rest),
+        _ => bail!(
+            "bench replay [CAPTURE] [--rules FILE]..., bench rules, bench live or bench trace"
+        ),
     }
 }
 

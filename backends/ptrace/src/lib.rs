@@ -25,4 +25,5 @@ mod sys;
 pub mod tracer;
 
 pub use command::Command;
-pub use source::{Control, Mode, OnDeath, Options, Ptrace, PtraceError};
+pub use source::{Mode, OnDeath, Options, Ptrace, PtraceError};
+pub use tracer::Control;

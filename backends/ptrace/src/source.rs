@@ -1,13 +1,24 @@
 //! [`Ptrace`]: the source.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::time::Duration;
 
+use falco_proc::Proc;
 use falco_source::{Capabilities, Next, Snapshot, Source, SourceError, Stats};
 use thiserror::Error;
 
+use crate::calls::Calls;
 use crate::command::Command;
+use crate::events::Events;
+use crate::tracer::{Control, Settings, Taken, Tree};
+
+/// How long the queue is left alone after events were taken out of it, and at most, when there are
+/// none. Each look costs a switch of threads; each wait delays an alert.
+const SHORT_WAIT: Duration = Duration::from_millis(2);
+const LONG_WAIT: Duration = Duration::from_millis(30);
 
 /// Why a tree cannot be watched.
 #[derive(Debug, Error)]
@@ -22,6 +33,12 @@ pub enum PtraceError {
         #[source]
         error: io::Error,
     },
+}
+
+impl PtraceError {
+    fn refused(what: impl Into<String>, error: io::Error) -> Self {
+        PtraceError::Refused { what: what.into(), error }
+    }
 }
 
 /// What becomes of a tree when whoever watches it dies.
@@ -73,6 +90,18 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    fn settings(&self) -> Settings {
+        Settings {
+            on_death: self.on_death,
+            seccomp: self.seccomp,
+            no_new_privs: self.no_new_privs,
+            pin: self.pin,
+            queue_bytes: self.queue_bytes,
+        }
+    }
+}
+
 /// How calls are stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -84,33 +113,28 @@ pub enum Mode {
 
 /// A process tree.
 #[derive(Debug)]
-pub struct Ptrace {}
-
-/// Steers a tree from other threads.
-#[derive(Clone, Debug)]
-pub struct Control {}
-
-impl Control {
-    /// Sends a signal to the root command.
-    pub fn signal(&self, signal: i32) {
-        let _ = signal;
-    }
-
-    /// Kills everything that is traced.
-    pub fn kill_tree(&self) {}
-
-    /// Lets everything go, if there is no filter; else kills it.
-    pub fn detach(&self) {}
+pub struct Ptrace {
+    tree: Tree,
+    host_root: PathBuf,
+    taken: Events,
+    wait: Duration,
+    patience: Duration,
+    events: u64,
+    has_begun: bool,
+    is_stopped: bool,
 }
 
 impl Ptrace {
-    /// Starts a command. It executes when the source [starts](Source::start).
+    /// Makes the process of a command. It executes when the source [starts](Source::start).
     ///
     /// # Errors
     /// If no process can be made or traced.
     pub fn spawn(command: &Command, options: Options) -> Result<Self, PtraceError> {
-        let _ = (command, options);
-        Ok(Ptrace {})
+        let calls = Calls::new(&options);
+        let plan = calls.plan();
+        let tree = Tree::spawn(command, options.settings(), plan, calls)
+            .map_err(|error| PtraceError::refused("trace a process of its own", error))?;
+        Ok(Self::of(tree, options))
     }
 
     /// Attaches to processes that run, with all their threads and descendants.
@@ -118,23 +142,51 @@ impl Ptrace {
     /// # Errors
     /// If one of them is no process or may not be traced.
     pub fn attach(roots: &[i32], options: Options) -> Result<Self, PtraceError> {
-        let _ = (roots, options);
-        Ok(Ptrace {})
+        let calls = Calls::new(&options);
+        let plan = calls.plan();
+        let tree = Tree::attach(roots, options.settings(), plan, calls).map_err(|error| {
+            let pids: Vec<_> = roots.iter().map(ToString::to_string).collect();
+            PtraceError::refused(format!("attach to process {}", pids.join(", ")), error)
+        })?;
+        Ok(Self::of(tree, options))
+    }
+
+    fn of(tree: Tree, options: Options) -> Self {
+        Ptrace {
+            tree,
+            host_root: options.host_root,
+            taken: Events::new(),
+            wait: SHORT_WAIT,
+            patience: LONG_WAIT,
+            events: 0,
+            has_begun: false,
+            is_stopped: false,
+        }
     }
 
     /// Steers the tree from other threads.
     pub fn control(&self) -> Control {
-        Control {}
+        self.tree.control().clone()
     }
 
-    /// How the root command ended, if it has.
+    /// How the root command ended, if it has, and there is one only.
     pub fn exit_status(&self) -> Option<ExitStatus> {
-        None
+        self.tree.status().map(ExitStatus::from_raw)
     }
 
-    /// How calls are stopped.
+    /// How calls are stopped; known once the source has started.
     pub fn mode(&self) -> Mode {
-        Mode::Seccomp
+        self.tree.mode()
+    }
+
+    /// Why there is no seccomp filter although one was wanted, once the source has started.
+    pub fn no_filter(&self) -> Option<String> {
+        self.tree.no_filter()
+    }
+
+    /// Whether setuid programs have lost their privileges for the filter.
+    pub fn gave_up_setuid(&self) -> bool {
+        self.tree.gave_up_setuid()
     }
 }
 
@@ -143,15 +195,58 @@ impl Source for Ptrace {
         Capabilities { name: "ptrace", live: true, enter_events: false }
     }
 
+    /// The tree and its ancestors; and lets it go.
+    ///
+    /// # Errors
+    /// If the command cannot be executed: `NotFound` or `PermissionDenied`, as from
+    /// [`Command::new`].
     fn start(&mut self) -> Result<Snapshot, SourceError> {
-        Ok(Snapshot { is_live: true, ..Snapshot::default() })
+        let pids: Vec<i64> = self.tree.processes().iter().copied().map(i64::from).collect();
+        let snapshot = Proc::new(&self.host_root).snapshot_of(&pids);
+        let snapshot = snapshot.map_err(|error| SourceError::Io {
+            what: "cannot read the processes of the tree".to_owned(),
+            error: io::Error::other(error),
+        })?;
+        self.tree.begin().map_err(|error| SourceError::Io {
+            what: "cannot execute the command".to_owned(),
+            error,
+        })?;
+        self.has_begun = true;
+        Ok(snapshot)
     }
 
     fn next(&mut self) -> Result<Next<'_>, SourceError> {
-        Ok(Next::Idle)
+        if !self.has_begun {
+            return Ok(Next::End);
+        }
+        if self.taken.is_empty() {
+            match self.tree.take(&mut self.taken, self.wait.min(self.patience)) {
+                Taken::Events => self.wait = SHORT_WAIT,
+                Taken::Nothing => {
+                    self.wait = (self.wait * 2).min(LONG_WAIT);
+                    return Ok(Next::Idle);
+                }
+                Taken::End => return Ok(Next::End),
+            }
+        }
+        Ok(match self.taken.pop() {
+            Some(event) => {
+                self.events += 1;
+                Next::Event(event)
+            }
+            None => Next::Idle,
+        })
+    }
+
+    /// A tree that was attached to is let go. One that was started goes on to be traced, since its
+    /// filter cannot be taken off: it is the caller's to end it ([`Control`]), or to wait.
+    fn stop_capture(&mut self) {
+        if !std::mem::replace(&mut self.is_stopped, true) && !self.tree.has_filter() {
+            self.tree.control().detach();
+        }
     }
 
     fn stats(&self) -> Stats {
-        Stats::default()
+        Stats { events: self.events, seen: self.events, ..Stats::default() }
     }
 }

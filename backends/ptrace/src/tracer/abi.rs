@@ -174,11 +174,18 @@ mod tests {
 
     #[test]
     fn calls_of_all_programs_are_told_as_those_of_64_bit_ones() {
-        let call = |arch, number| Call::of_info(&info(arch, number, [1 << 40 | 7; 6]), &ourselves());
+        let call =
+            |arch, number| Call::of_info(&info(arch, number, [1 << 40 | 7; 6]), &ourselves());
         let native = call(crate::filter::ARCH_X86_64, 257);
-        assert_eq!((native.abi, native.number, native.args[5]), (Abi::X86_64, Some(257), 1 << 40 | 7));
+        assert_eq!(
+            (native.abi, native.number, native.args[5]),
+            (Abi::X86_64, Some(257), 1 << 40 | 7)
+        );
         let old = call(ARCH_I386, 295);
-        assert_eq!((old.abi, old.number, old.raw_number, old.args[5]), (Abi::I386, Some(257), 295, 7));
+        assert_eq!(
+            (old.abi, old.number, old.raw_number, old.args[5]),
+            (Abi::I386, Some(257), 295, 7)
+        );
         let x32 = call(crate::filter::ARCH_X86_64, u64::from(X32_BIT) | 520);
         assert_eq!((x32.abi, x32.number), (Abi::X32, Some(EXECVE)));
         let x32 = call(crate::filter::ARCH_X86_64, u64::from(X32_BIT) | 257);
@@ -203,7 +210,8 @@ mod tests {
     #[test]
     fn numbers_are_those_of_the_table() {
         let names = ["clone", "fork", "vfork", "execve", "execveat", "clone3"];
-        for (number, name) in [CLONE, FORK, VFORK, EXECVE, EXECVEAT, CLONE3].into_iter().zip(names) {
+        for (number, name) in [CLONE, FORK, VFORK, EXECVE, EXECVEAT, CLONE3].into_iter().zip(names)
+        {
             assert_eq!(Syscall::by_x86_64_number(number).unwrap().name, name);
         }
         let of_sockets = "socket bind connect listen accept getsockname getpeername socketpair sendto \
@@ -225,7 +233,8 @@ mod tests {
 
     #[test]
     fn flags_of_new_threads_are_those_of_clone() {
-        let call = |number, args| Call { abi: Abi::X86_64, number: Some(number), raw_number: 0, args };
+        let call =
+            |number, args| Call { abi: Abi::X86_64, number: Some(number), raw_number: 0, args };
         let flags = |call: Call| call.clone_flags(&ourselves());
         assert_eq!(flags(call(FORK, [9; 6])), 17);
         assert_eq!(flags(call(VFORK, [9; 6])), 0x4100 | 17);

@@ -27,6 +27,9 @@ impl<H: Hooks> Tracer<H> {
         shared: Arc<Shared>,
     ) -> io::Result<Self> {
         let mut tracer = Self::new(settings, Mode::AllCalls, plan, hooks, shared);
+        if let [root] = roots {
+            tracer.root = Some(*root);
+        }
         for root in roots {
             if tracer.seize_threads(*root)? == 0 {
                 return Err(io::Error::from_raw_os_error(libc::ESRCH));

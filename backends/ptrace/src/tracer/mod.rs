@@ -131,7 +131,7 @@ pub struct Tree {
     thread: Option<JoinHandle<()>>,
     /// What the end of the tracer means for it.
     at_drop: Request,
-    roots: Vec<i32>,
+    processes: Vec<i32>,
 }
 
 impl Tree {
@@ -150,7 +150,7 @@ impl Tree {
         let filter = wants_filter.then(|| Filter::new(&with_own_needs(&plan)));
         let at_drop = if wants_filter { Request::Kill } else { Request::Detach };
         let command = command.clone();
-        Self::on_a_thread(at_drop, move |shared| {
+        Self::on_a_thread(at_drop, None, move |shared| {
             let child = sys::fork(&sys::Program {
                 path: &command.path,
                 argv: &command.argv,
@@ -158,9 +158,7 @@ impl Tree {
                 filter: filter.as_ref().map(Filter::code),
                 may_give_up_setuid: settings.no_new_privs,
             })?;
-            let roots = vec![child.pid];
             Tracer::spawned(child, filter.is_some(), settings, plan, hooks, shared)
-                .map(|tracer| (tracer, roots))
         })
     }
 
@@ -175,46 +173,53 @@ impl Tree {
         plan: Plan,
         hooks: impl Hooks + 'static,
     ) -> io::Result<Self> {
+        let root = if let [root] = roots { *root } else { 0 };
         let roots = roots.to_vec();
-        Self::on_a_thread(Request::Detach, move |shared| {
-            Tracer::attached(&roots, settings, plan, hooks, shared).map(|tracer| (tracer, roots))
+        Self::on_a_thread(Request::Detach, Some(root), move |shared| {
+            Tracer::attached(&roots, settings, plan, hooks, shared)
         })
     }
 
-    /// Starts a thread that makes its tracer and runs it.
+    /// Starts a thread that makes its tracer and runs it. `root` is who gets signals; by default, the
+    /// first process, and nobody if it is 0.
     fn on_a_thread<H: Hooks + 'static>(
         at_drop: Request,
-        make: impl FnOnce(Arc<Shared>) -> io::Result<(Tracer<H>, Vec<i32>)> + Send + 'static,
+        root: Option<i32>,
+        make: impl FnOnce(Arc<Shared>) -> io::Result<Tracer<H>> + Send + 'static,
     ) -> io::Result<Self> {
         sys::let_interrupt(WAKE)?;
         let shared = Arc::new(Shared::default());
         let for_thread = Arc::clone(&shared);
         let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new().name("tracer".to_owned()).spawn(move || {
-            match make(Arc::clone(&for_thread)) {
-                Ok((tracer, roots)) => {
-                    let _is_waited_for = tell.send(Ok((sys::gettid(), roots)));
-                    tracer.run();
+        let thread =
+            std::thread::Builder::new().name("tracer".to_owned()).spawn(move || {
+                match make(Arc::clone(&for_thread)) {
+                    Ok(tracer) => {
+                        let processes = tracer.threads.processes();
+                        let _is_waited_for = tell.send(Ok((sys::gettid(), processes)));
+                        tracer.run();
+                    }
+                    Err(error) => {
+                        let _is_waited_for = tell.send(Err(error));
+                    }
                 }
-                Err(error) => {
-                    let _is_waited_for = tell.send(Err(error));
-                }
-            }
-        })?;
-        let (tracer, roots) = told
+            })?;
+        let (tracer, processes) = told
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("the thread of the tracer panicked")))?;
-        let root = match &roots[..] {
-            [root] => pidfd(*root),
-            _ => None,
-        };
+        let root = root.or_else(|| processes.first().copied()).and_then(pidfd);
         let control = Control { shared: Arc::clone(&shared), tracer, root: root.map(Arc::new) };
-        Ok(Tree { shared, control, thread: Some(thread), at_drop, roots })
+        Ok(Tree { shared, control, thread: Some(thread), at_drop, processes })
     }
 
-    /// The ids of the processes at the root.
-    pub fn roots(&self) -> &[i32] {
-        &self.roots
+    /// The processes that there were when it was made.
+    pub fn processes(&self) -> &[i32] {
+        &self.processes
+    }
+
+    /// Whether the tree cannot be let go without harm.
+    pub fn has_filter(&self) -> bool {
+        self.at_drop == Request::Kill && self.mode() == Mode::Seccomp
     }
 
     /// Lets the tree go; returns when its command was executed.

@@ -47,7 +47,7 @@ pub(crate) struct Tracer<H> {
     mode: Mode,
     /// The process that was spawned, until it has executed its command.
     starting: Option<sys::Child>,
-    root: Option<i32>,
+    pub(super) root: Option<i32>,
     request: Option<Request>,
     /// Whether the kernel has `PTRACE_GET_SYSCALL_INFO`.
     has_info: bool,
@@ -349,7 +349,9 @@ impl<H: Hooks> Tracer<H> {
     }
 
     fn born(&mut self, birth: &Birth, memory: &Memory) {
-        let (Ok(tid), Ok(pid)) = (i32::try_from(birth.tid), i32::try_from(birth.pid)) else { return };
+        let (Ok(tid), Ok(pid)) = (i32::try_from(birth.tid), i32::try_from(birth.pid)) else {
+            return;
+        };
         self.threads.known.insert(tid, Thread::of(pid));
         self.tell(|hooks, events| hooks.born(birth, memory, events));
     }
@@ -468,7 +470,9 @@ impl<H: Hooks> Tracer<H> {
             self.request = Some(asked);
             match asked {
                 Request::Detach => self.interrupt_all(),
-                Request::Kill => self.threads.processes().into_iter().for_each(|pid| self.kill(pid)),
+                Request::Kill => {
+                    self.threads.processes().into_iter().for_each(|pid| self.kill(pid))
+                }
             }
         }
         let mut state = self.shared.lock();

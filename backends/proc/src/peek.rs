@@ -5,6 +5,9 @@
 //! nothing yet. The duplicate lives for a few microseconds; nothing is read from it or written.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Instant;
 
 use falco_event::net::Endpoint;
@@ -12,9 +15,7 @@ use falco_source::snapshot::{FdKind, L4Proto};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, Result};
 use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_protocol, socket_type};
-use rustix::net::{
-    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketType, getpeername, getsockname, ipproto,
-};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketType, getpeername, getsockname, ipproto};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::held::Ends;
@@ -41,7 +42,7 @@ pub(crate) fn all(sockets: &mut [(u64, &mut Socket)], deadline: Option<Instant>)
         let Some(fd) = permitted(pidfd_getfd(pidfd, num, flags))? else { continue };
         // The number may have come to mean another file, or another process.
         if rustix::fs::fstat(&fd).is_ok_and(|stat| stat.st_ino == *inode) {
-            socket.is = what_is(&fd);
+            socket.is = what_is(fd);
         }
     }
     Ok(())
@@ -91,24 +92,26 @@ pub(crate) fn ends(pidfd: &OwnedFd, num: i32) -> Result<Option<Ends>> {
     if domain != AddressFamily::UNIX {
         return Ok(None);
     }
-    let peer = getpeername(&fd);
+    let socket = UnixStream::from(fd);
+    let peer = socket.peer_addr();
     Ok(Some(Ends::Unix {
-        local: getsockname(&fd).ok().map(unix_name).unwrap_or_default(),
+        local: socket.local_addr().map(unix_name).unwrap_or_default(),
         is_connected: peer.is_ok(),
-        peer: peer.ok().flatten().map(unix_name).unwrap_or_default(),
+        peer: peer.map(unix_name).unwrap_or_default(),
         is_datagram,
     }))
 }
 
-/// The path that a socket is bound to, or its abstract name; empty if it has none.
-fn unix_name(address: SocketAddrAny) -> Vec<u8> {
-    let Ok(address) = SocketAddrUnix::try_from(address) else { return Vec::new() };
-    let name = address.abstract_name().map(<[u8]>::to_vec);
-    name.or_else(|| Some(address.path_bytes()?.to_vec())).unwrap_or_default()
+/// The path that a socket is bound to, or its abstract name; empty if it has none. rustix panics at a
+/// path that takes all the room there is, without a NUL (`read_sockaddr_unix` of 1.1).
+fn unix_name(address: SocketAddr) -> Vec<u8> {
+    let name = address.as_abstract_name().map(<[u8]>::to_vec);
+    name.or_else(|| Some(address.as_pathname()?.as_os_str().as_bytes().to_vec()))
+        .unwrap_or_default()
 }
 
-fn what_is(fd: impl AsFd) -> Option<FdKind> {
-    let fd = fd.as_fd();
+fn what_is(owned: OwnedFd) -> Option<FdKind> {
+    let fd = owned.as_fd();
     match socket_domain(fd).ok()? {
         AddressFamily::INET => {
             let none = Endpoint { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
@@ -123,7 +126,7 @@ fn what_is(fd: impl AsFd) -> Option<FdKind> {
             Some(inet(local, remote, protocol(fd)))
         }
         AddressFamily::UNIX => {
-            let name = getsockname(fd).ok().map(unix_name).unwrap_or_default();
+            let name = UnixStream::from(owned).local_addr().map(unix_name).unwrap_or_default();
             Some(FdKind::Unix { src: 0, dst: 0, name })
         }
         AddressFamily::NETLINK => Some(FdKind::Named { scap_type: NETLINK, name: Vec::new() }),

@@ -62,9 +62,7 @@ impl<H: Hooks> Tracer<H> {
                         self.threads.known.insert(tid, Thread::of(pid));
                         found += 1;
                     }
-                    // It has ended, or is a child of one that was seized, and tells itself.
-                    Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
-                    Err(_) if is_ours(tid) => {}
+                    Err(_) if needs_nothing(tid) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -79,7 +77,8 @@ impl<H: Hooks> Tracer<H> {
 fn descendants(roots: &[i32]) -> Vec<i32> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     for pid in numbers("/proc") {
-        if let Some(parent) = number_in_status(pid, "PPid:") {
+        let parent = in_status(pid, "PPid:").and_then(|parent| parent.parse().ok());
+        if let Some(parent) = parent {
             children.entry(parent).or_default().push(pid);
         }
     }
@@ -94,20 +93,26 @@ fn descendants(roots: &[i32]) -> Vec<i32> {
     all
 }
 
-/// Whether the calling thread traces `tid`.
-fn is_ours(tid: i32) -> bool {
-    number_in_status(tid, "TracerPid:") == Some(sys::gettid())
+/// Whether a thread that cannot be seized need not be: it is a child of one that was seized, and tells
+/// itself, or it has ended.
+fn needs_nothing(tid: i32) -> bool {
+    let tracer = in_status(tid, "TracerPid:");
+    let state = in_status(tid, "State:").unwrap_or_default();
+    tracer.is_some_and(|tracer| tracer == sys::gettid().to_string())
+        || state.is_empty()
+        || state.starts_with(['Z', 'X'])
 }
 
 /// The process of a thread.
 pub(super) fn process_of(tid: i32) -> Option<i32> {
-    number_in_status(tid, "Tgid:")
+    in_status(tid, "Tgid:")?.parse().ok()
 }
 
-fn number_in_status(tid: i32, name: &str) -> Option<i32> {
+fn in_status(tid: i32, name: &str) -> Option<String> {
     let status = fs::read(format!("/proc/{tid}/status")).ok()?;
     let status = String::from_utf8_lossy(&status);
-    status.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
+    let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(value.trim().to_owned())
 }
 
 /// The names in a directory that are numbers.

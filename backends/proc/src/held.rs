@@ -279,6 +279,12 @@ impl Proc {
         })
     }
 
+    /// The name of the first thread of a process that is held.
+    pub fn comm(&mut self, held: &Held) -> Option<Vec<u8>> {
+        let text = self.reader.buffers.read_at_most(&held.dir, c"comm", 64).ok()?;
+        Some(text.strip_suffix(b"\n").unwrap_or(text).to_vec())
+    }
+
     /// Where a process that is held is, with what it calls its root.
     pub fn cwd(&mut self, held: &Held) -> Option<Vec<u8>> {
         self.reader.buffers.link(&held.dir, c"cwd").ok().map(<[u8]>::to_vec)

@@ -11,6 +11,7 @@ use falco_source::snapshot::Thread;
 
 use super::Calls;
 use super::params::MAX_TEXT;
+use super::processes::Process;
 use crate::events::Events;
 use crate::memory::Memory;
 use crate::stop::{Abi, Birth, End, Exec, Signal, Stop};
@@ -108,6 +109,11 @@ impl Calls {
                     ids.ptid = found.ptid;
                 }
             }
+            // It has the name of the thread that made it.
+            let process = self.processes.get(pid).and_then(Process::held);
+            if let Some(comm) = process.and_then(|held| self.proc.comm(held)) {
+                child.comm = comm;
+            }
             if kernel_flags & CLONE_NEWPID != 0 {
                 child.pidns_init_start_ts = ts;
             }
@@ -118,8 +124,10 @@ impl Calls {
         let of_child = of_process.as_ref().unwrap_or(&image);
 
         let pidns = if in_namespace { CHILD_IN_PIDNS } else { 0 };
-        let flags = clone_flags(kernel_flags as u32) | pidns;
         let code = birth_code(by.as_ref());
+        // fork and vfork tell no flags, though they have some.
+        let has_flags = matches!(code, EventCode::SYSCALL_CLONE_20_X | EventCode::SYSCALL_CLONE3_X);
+        let flags = if has_flags { clone_flags(kernel_flags as u32) } else { 0 } | pidns;
         let boot_ts = self.proc.boot_ts();
         let event = self.desk.event.start(ts, tid, code);
         put_birth(event, of_child, &ids, 0, flags, boot_ts);
@@ -156,6 +164,11 @@ impl Calls {
             // What no execution changes.
             thread.pidns_init_start_ts = before.pidns_init_start_ts;
             thread.clone_ts = before.clone_ts;
+            // /proc has the parent's process, events have the thread of it that made this one.
+            let parent = self.processes.get(thread.ptid);
+            if parent.is_some_and(|parent| parent.threads.contains(&before.ptid)) {
+                thread.ptid = before.ptid;
+            }
         }
         let process = self.processes.entry(pid);
         process.executed();

@@ -47,6 +47,9 @@ const CLONE_NEWUSER: u32 = 0x1000_0000;
 /// Calls after which a process may be elsewhere.
 const MOVES: [&str; 5] = ["chdir", "fchdir", "chroot", "pivot_root", "setns"];
 
+/// Calls that end the thread that makes them: there is no exit that could be told.
+const NEVER_RETURN: [&str; 2] = ["exit", "exit_group"];
+
 /// What was read at the entry of a call that a thread is in, for its exit.
 #[derive(Debug, Default)]
 struct Entry {
@@ -127,7 +130,8 @@ impl Calls {
                 id: call.id,
                 name: call.name,
                 decoder: decode::decoder(call.name),
-                is_wanted: options.syscalls.contains(&call.id),
+                is_wanted: options.syscalls.contains(&call.id)
+                    && !NEVER_RETURN.contains(&call.name),
                 is_needed: CREDENTIALS.contains(&call.name)
                     || matches!(call.name, "prctl" | "unshare" | "setns"),
                 at_entry: at_entry(call.name),

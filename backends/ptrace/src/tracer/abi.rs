@@ -13,6 +13,8 @@ pub(crate) const CLONE: u16 = 56;
 pub(crate) const FORK: u16 = 57;
 pub(crate) const VFORK: u16 = 58;
 pub(crate) const EXECVE: u16 = 59;
+pub(crate) const SCHED_SETAFFINITY: u16 = 203;
+pub(crate) const SCHED_GETAFFINITY: u16 = 204;
 pub(crate) const EXECVEAT: u16 = 322;
 pub(crate) const CLONE3: u16 = 435;
 

@@ -15,7 +15,7 @@ mod stops;
 mod threads;
 
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -69,6 +69,11 @@ struct Shared {
     changed: Condvar,
     /// The most urgent [`Request`] so far.
     request: AtomicU8,
+    /// Stops of the thread that is kept where it is (see [`place`]); 0 if none is.
+    kept_stops: AtomicU64,
+    /// The same, when the reader looked last, and when that was.
+    kept_stops_seen: AtomicU64,
+    kept_looked_at: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -241,6 +246,7 @@ impl Tree {
 
     /// Takes all events that wait into `events`, which must be empty; waits for some at most that long.
     pub fn take(&self, events: &mut Events, patience: Duration) -> Taken {
+        self.look_at_place();
         let mut state = self.shared.lock();
         if state.events.is_empty() && state.phase != Phase::Ended && !patience.is_zero() {
             state = self.shared.wait(state, patience);
@@ -255,6 +261,22 @@ impl Tree {
         // The tracer may wait for room.
         self.shared.changed.notify_all();
         Taken::Events
+    }
+
+    /// Wakes the tracer if the thread that is kept where it is does not stop any more: the tracer waits
+    /// and would not notice.
+    fn look_at_place(&self) {
+        let Shared { kept_stops, kept_stops_seen, kept_looked_at, .. } = &*self.shared;
+        let stops = kept_stops.load(Ordering::Relaxed);
+        let now = sys::now();
+        if stops == 0 || now.abs_diff(kept_looked_at.load(Ordering::Relaxed)) < place::LOOK_NS {
+            return;
+        }
+        kept_looked_at.store(now, Ordering::Relaxed);
+        let before = kept_stops_seen.swap(stops, Ordering::Relaxed);
+        if stops.saturating_sub(before) < place::BUSY {
+            sys::signal_thread(self.control.tracer, WAKE);
+        }
     }
 
     /// Steers the tree from any thread.
@@ -345,9 +367,12 @@ fn pidfd(pid: i32) -> Option<OwnedFd> {
     rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
 }
 
-/// What the tracer itself has to see: attempts to make threads that are not traced.
+/// What the tracer itself has to see: attempts to make threads that are not traced, and who asks for
+/// affinities.
 fn with_own_needs(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
+    plan.stop(abi::SCHED_GETAFFINITY, Check::always());
+    plan.stop(abi::SCHED_SETAFFINITY, Check::always());
     plan.stop(abi::CLONE, Check::all([Test::any_bit(0, abi::CLONE_UNTRACED as u32)]));
     // Its flags are in memory.
     plan.stop(abi::CLONE3, Check::always());

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::abi::{CLONE, CLONE_UNTRACED, CLONE3, Call, EXECVE, EXECVEAT};
+use super::abi::{
+    CLONE, CLONE_UNTRACED, CLONE3, Call, EXECVE, EXECVEAT, SCHED_GETAFFINITY, SCHED_SETAFFINITY,
+};
+use super::place::{BUSY, Place};
 use super::threads::{Thread, Threads, Unborn};
 use super::{Phase, Request, Settings, Shared};
 use crate::events::Events;
@@ -49,6 +52,9 @@ pub(crate) struct Tracer<H> {
     starting: Option<sys::Child>,
     pub(super) root: Option<i32>,
     request: Option<Request>,
+    place: Place,
+    /// Stops since a thread is kept where it is, and how many there were at the last look.
+    kept_stops: (u64, u64),
     /// Whether the kernel has `PTRACE_GET_SYSCALL_INFO`.
     has_info: bool,
 }
@@ -101,6 +107,9 @@ impl<H: Hooks> Tracer<H> {
             starting: None,
             root: None,
             request: None,
+            // Whoever outlives its tracer would stay for ever.
+            place: Place::new(settings.pin && settings.on_death == OnDeath::Kill),
+            kept_stops: (0, 0),
             has_info: true,
         }
     }
@@ -128,12 +137,13 @@ impl<H: Hooks> Tracer<H> {
                     continue;
                 }
                 Ok(None) => self.adopt(),
-                Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
+                Err(error) if error.raw_os_error() == Some(libc::EINTR) => self.look_at_place(),
                 // ECHILD: nothing is left.
                 Err(_) => break,
             }
             tries = 0;
         }
+        self.place.give_back();
         let mut state = self.shared.lock();
         state.phase = Phase::Ended;
         self.shared.changed.notify_all();
@@ -177,6 +187,8 @@ impl<H: Hooks> Tracer<H> {
         if self.request == Some(Request::Kill) {
             self.kill(tid);
         }
+        self.place.stopped(tid);
+        self.count_kept();
         match event {
             EVENT_SECCOMP => self.call_stop(tid, true),
             0 if signal == SYSCALL_TRAP => self.call_stop(tid, false),
@@ -197,6 +209,28 @@ impl<H: Hooks> Tracer<H> {
                 self.go(tid, 0);
             }
             _ => self.go(tid, 0),
+        }
+    }
+
+    /// Tells the reader that a thread is kept where it is, and how often it stops.
+    fn count_kept(&mut self) {
+        if self.place.is_kept() {
+            self.kept_stops.0 += 1;
+        } else if self.kept_stops.0 != 0 {
+            self.kept_stops = (0, 0);
+        } else {
+            return;
+        }
+        self.shared.kept_stops.store(self.kept_stops.0, Ordering::Relaxed);
+    }
+
+    /// The reader has noticed that the thread that is kept where it is stops less often.
+    fn look_at_place(&mut self) {
+        let (now, before) = self.kept_stops;
+        self.kept_stops.1 = now;
+        if self.place.is_kept() && now - before < BUSY {
+            self.place.give_back();
+            self.count_kept();
         }
     }
 
@@ -241,8 +275,10 @@ impl<H: Hooks> Tracer<H> {
         let call = Call::of_info(info, &memory);
         let stop = call.at((tid, thread.pid), sys::now());
         (thread.call, thread.until_exit, thread.is_inside) = (Some(stop), false, true);
-        if matches!(call.number, Some(CLONE | CLONE3)) {
-            keep_children_traced(tid, &call, &memory);
+        match call.number {
+            Some(CLONE | CLONE3) => keep_children_traced(tid, &call, &memory),
+            Some(SCHED_GETAFFINITY | SCHED_SETAFFINITY) => self.place.give_back(),
+            _ => {}
         }
         if call.number.is_some_and(|number| self.plan.stops(number, &call.args)) {
             let until = self.tell(|hooks, events| hooks.enter(&stop, &memory, events));
@@ -326,6 +362,7 @@ impl<H: Hooks> Tracer<H> {
         let Ok(child) = sys::event_message(tid) else { return };
         let Ok(child) = i32::try_from(child) else { return };
         let Some(parent) = self.threads.known.get(&tid).copied() else { return };
+        self.place.gave_birth(tid, child);
         if self.threads.known.contains_key(&child) {
             return;
         }
@@ -485,6 +522,7 @@ impl<H: Hooks> Tracer<H> {
     /// Makes every thread stop, so that it can be let go. Those that have ended and wait for others of
     /// their process cannot be; the kernel lets go of them when this thread ends.
     fn interrupt_all(&mut self) {
+        self.place.give_back();
         self.adopt();
         self.threads.known.retain(|tid, _| sys::interrupt(*tid).is_ok());
     }

@@ -9,6 +9,7 @@
 //! * [`calls`]: the hooks by which system calls that stopped become [`events`].
 //! * [`source`]: [`Ptrace`], which puts all of this together; [`command`]: what is started.
 //! * [`coverage`]: what this source cannot see, and how honest each event is about races.
+//! * [`init`]: being the first process of a container.
 //! * `sys`: the system calls that need `unsafe`.
 #![deny(unsafe_code)]
 
@@ -17,6 +18,7 @@ pub mod command;
 pub mod coverage;
 pub mod events;
 pub mod filter;
+pub mod init;
 pub mod memory;
 pub mod plan;
 pub mod source;

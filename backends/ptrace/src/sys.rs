@@ -233,6 +233,52 @@ pub(crate) fn signal_process(pidfd: &OwnedFd, signal: i32) {
     unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, 0_usize, 0_u64) };
 }
 
+/// Sends a signal to a process.
+pub(crate) fn signal(pid: i32, signal: i32) {
+    // SAFETY: takes numbers alone.
+    unsafe { libc::kill(pid, signal) };
+}
+
+/// Waits for a signal to this process, all of which are blocked: its number, and whether the kernel
+/// itself sent it.
+pub(crate) fn next_signal() -> io::Result<(i32, bool)> {
+    // SAFETY: a set of bits and a structure of integers, for which zero is a value.
+    let (mut all, mut info): (libc::sigset_t, libc::siginfo_t) = unsafe { std::mem::zeroed() };
+    // SAFETY: both are valid, and written by the calls alone.
+    let got = unsafe {
+        libc::sigfillset(&raw mut all);
+        libc::sigwaitinfo(&raw const all, &raw mut info)
+    };
+    // SI_KERNEL.
+    if got < 0 { Err(io::Error::last_os_error()) } else { Ok((got, info.si_code == 0x80)) }
+}
+
+/// Which of both processes this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forked {
+    /// The one that made the other, whose id this is.
+    Parent(i32),
+    /// The new one.
+    Child,
+}
+
+/// Makes a copy of this process, which has no other threads.
+///
+/// # Errors
+/// If there are other threads, whose locks the copy would find held for ever, or the kernel refuses.
+pub(crate) fn fork_alone() -> io::Result<Forked> {
+    // Without /proc, nobody can tell; whoever calls has promised it.
+    if std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() > 1) {
+        return Err(io::Error::other("other threads run already"));
+    }
+    // SAFETY: there is no other thread that could hold a lock.
+    match unsafe { libc::fork() } {
+        0 => Ok(Forked::Child),
+        pid if pid > 0 => Ok(Forked::Parent(pid)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 extern "C" fn do_nothing(_signal: c_int) {}
 
 /// Makes `signal` interrupt system calls of this process that wait, and do nothing else.

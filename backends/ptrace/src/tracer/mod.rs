@@ -20,6 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, Signal};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags};
 
@@ -34,7 +35,7 @@ use stops::Tracer;
 
 /// The signal that wakes the tracer's thread: ignored by default, so that nothing happens if it comes
 /// late.
-const WAKE: i32 = libc::SIGURG;
+const WAKE: Signal = Signal::SIGURG;
 
 /// How a tree is traced.
 #[derive(Clone, Copy, Debug)]
@@ -192,7 +193,7 @@ impl Tree {
         root: Option<i32>,
         make: impl FnOnce(Arc<Shared>) -> io::Result<Tracer<H>> + Send + 'static,
     ) -> io::Result<Self> {
-        sys::let_interrupt(WAKE)?;
+        sys::let_interrupt(WAKE as i32)?;
         let shared = Arc::new(Shared::default());
         let for_thread = Arc::clone(&shared);
         let (tell, told) = std::sync::mpsc::sync_channel(1);
@@ -200,6 +201,7 @@ impl Tree {
             std::thread::Builder::new().name("tracer".to_owned()).spawn(move || {
                 match make(Arc::clone(&for_thread)) {
                     Ok(tracer) => {
+                    leave_signals_to_others();
                         let processes = tracer.threads.processes();
                         let _is_waited_for = tell.send(Ok((sys::gettid(), processes)));
                         tracer.run();
@@ -275,7 +277,7 @@ impl Tree {
         kept_looked_at.store(now, Ordering::Relaxed);
         let before = kept_stops_seen.swap(stops, Ordering::Relaxed);
         if stops.saturating_sub(before) < place::BUSY {
-            sys::signal_thread(self.control.tracer, WAKE);
+            sys::signal_thread(self.control.tracer, WAKE as i32);
         }
     }
 
@@ -356,10 +358,19 @@ impl Control {
         let mut state = self.shared.lock();
         while state.obeyed < request && state.phase != Phase::Ended {
             // A signal that comes just before it waits is missed; the next one is not.
-            sys::signal_thread(self.tracer, WAKE);
+            sys::signal_thread(self.tracer, WAKE as i32);
             state = self.shared.wait(state, Duration::from_millis(2));
         }
     }
+}
+
+/// Signals to this process are taken by other threads, which know what to do. Not earlier: what was
+/// forked here would have them blocked, too.
+fn leave_signals_to_others() {
+    let mut all = SigSet::all();
+    all.remove(WAKE);
+    // It is refused for no set.
+    let _blocked = all.thread_set_mask();
 }
 
 /// The root as something that never comes to mean another process.

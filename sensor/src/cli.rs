@@ -13,6 +13,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use crate::doctor::options::DoctorOptions;
 use crate::rules_cmd::options::RulesOptions;
 use crate::suggest;
+use crate::trace_cmd::options::TraceOptions;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub enum Command {
     Rules(Box<RulesOptions>),
     /// `falco doctor`.
     Doctor(Box<DoctorOptions>),
+    /// `falco trace`.
+    Trace(Box<TraceOptions>),
 }
 
 /// A command line that cannot be carried out, or that only asked for help.
@@ -56,6 +59,7 @@ const TEMPLATE: &str = "\
 {usage-heading} falco [OPTIONS]           replay or watch, and print alerts
        falco events [OPTIONS]    print the events themselves (falco events --help)
        falco record [OPTIONS]    write the events to a capture (falco record --help)
+       falco trace [OPT] -- CMD  watch one command, without privileges (falco trace --help)
        falco rules COMMAND       test, check and explain rules (falco rules --help)
        falco doctor [OPTIONS]    whether this host can be watched (falco doctor --help)
 
@@ -395,6 +399,12 @@ pub fn parse(args: Vec<OsString>) -> Result<Command, Stop> {
         let rest = std::iter::once(OsString::from("falco doctor")).chain(args.into_iter().skip(2));
         return DoctorOptions::try_parse_from(rest)
             .map(|o| Command::Doctor(Box::new(o)))
+            .map_err(|e| stop(&e));
+    }
+    if args.get(1).is_some_and(|a| a == "trace") {
+        let rest = std::iter::once(OsString::from("falco trace")).chain(args.into_iter().skip(2));
+        return TraceOptions::try_parse_from(rest)
+            .map(|o| Command::Trace(Box::new(o)))
             .map_err(|e| stop(&e));
     }
     let mut options = Options::try_parse_from(args).map_err(|e| stop(&e))?;

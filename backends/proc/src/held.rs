@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use falco_event::net::Endpoint;
 use falco_source::Snapshot;
 use falco_source::snapshot::{Fd, FdKind, L4Proto, Thread};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, StatxFlags, statx};
+use rustix::io::Errno;
 
 use crate::fds::{self, Place};
 use crate::files::{Name, directory, stat};
@@ -35,6 +36,10 @@ pub struct Held {
     /// `None` until it is needed; `Some(None)` if it cannot be had, or fds may not be duplicated.
     pidfd: Option<Option<OwnedFd>>,
 }
+
+/// A process has ended, or may not be looked at: its program has more rights than this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hidden;
 
 /// Which file an fd is, as far as one call tells: equal ones are the same file, but that all
 /// anonymous inodes (eventfd, epoll, …) may be one.
@@ -113,12 +118,19 @@ impl Held {
         i64::try_from(self.pid).unwrap_or(-1)
     }
 
-    /// Which file fd `num` is. `None` if it is not open, or may not be seen.
-    pub fn identity(&self, num: i64) -> Option<Identity> {
-        let name = Name::of(u64::try_from(num).ok()?);
+    /// Which file fd `num` is. `Ok(None)` if it is not open.
+    ///
+    /// # Errors
+    /// If it may not be seen.
+    pub fn identity(&self, num: i64) -> Result<Option<Identity>, Hidden> {
+        let Ok(num) = u64::try_from(num) else { return Ok(None) };
         let what = StatxFlags::TYPE | StatxFlags::INO;
         let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-        statx(&self.fds, name.as_c_str(), flags, what).ok().map(|stat| identity_of(&stat))
+        match statx(&self.fds, Name::of(num).as_c_str(), flags, what) {
+            Ok(stat) => Ok(Some(identity_of(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(_) => Err(Hidden),
+        }
     }
 
     /// Whether fds can be seen at all: not those of a program with more rights than this one.
@@ -166,11 +178,21 @@ impl Proc {
     /// A thread with everything but its fds; an environment has the first thread of a process only.
     pub fn thread_without_fds(&mut self, tid: i64) -> Option<Thread> {
         let tid = u64::try_from(tid).ok().filter(|tid| *tid > 0)?;
+        let dir = directory(&self.host()?.proc, Name::of(tid).as_c_str()).ok()?;
+        self.thread_in((tid, dir.as_fd()), None)
+    }
+
+    /// The same, of the first thread of a process that is held. `fdlimit`, if it is known, saves a
+    /// tenth of the time.
+    pub fn held_thread(&mut self, held: &Held, fdlimit: Option<u64>) -> Option<Thread> {
+        self.thread_in((held.pid, held.dir.as_fd()), fdlimit)
+    }
+
+    fn thread_in(&mut self, of: (u64, BorrowedFd<'_>), fdlimit: Option<u64>) -> Option<Thread> {
         self.freshen();
         self.host()?;
-        let boot_ts = self.boot_ts;
         let host = self.host.as_ref()?;
-        let mut process = self.reader.read(host, boot_ts, tid, Threads::Bare)?;
+        let mut process = self.reader.process_in(host, self.boot_ts, of, Threads::Bare, fdlimit)?;
         self.name_init(&mut process);
         Some(process.thread)
     }

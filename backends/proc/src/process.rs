@@ -119,7 +119,18 @@ impl Reader {
 
     fn process(&mut self, host: &Host, boot_ts: u64, id: u64, threads: Threads) -> Option<Process> {
         let dir = self.seen(directory(&host.proc, Name::of(id).as_c_str()))?;
-        let dir = dir.as_fd();
+        self.process_in(host, boot_ts, (id, dir.as_fd()), threads, None)
+    }
+
+    /// Process or thread `id`, whose directory is `dir`. `fdlimit`, if it is known.
+    pub(crate) fn process_in(
+        &mut self,
+        host: &Host,
+        boot_ts: u64,
+        (id, dir): (u64, BorrowedFd<'_>),
+        threads: Threads,
+        fdlimit: Option<u64>,
+    ) -> Option<Process> {
         let facts = self.text(dir, c"stat", TEXT, Stat::parse)??;
         if facts.is_kernel_thread {
             return None;
@@ -154,8 +165,10 @@ impl Reader {
         let loginuid = buffers.read_at_most(dir, c"loginuid", TEXT).ok();
         let loginuid = loginuid.and_then(|text| decimal(text.trim_ascii()));
         thread.loginuid = loginuid.and_then(|uid| uid.try_into().ok()).unwrap_or(u32::MAX);
-        let limits = buffers.read_at_most(dir, c"limits", TEXT).ok();
-        thread.fdlimit = limits.and_then(open_files).unwrap_or(UNLIMITED);
+        thread.fdlimit = fdlimit.unwrap_or_else(|| {
+            let limits = buffers.read_at_most(dir, c"limits", TEXT).ok();
+            limits.and_then(open_files).unwrap_or(UNLIMITED)
+        });
 
         let mut process = Process::default();
         if status.is_in_pid_namespace {

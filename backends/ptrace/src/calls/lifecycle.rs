@@ -159,7 +159,15 @@ impl Calls {
         let path = self.entries.remove(&former_tid).and_then(|entry| entry.exec_path);
         self.entries.remove(&pid);
         let before = self.processes.get(pid).and_then(|process| process.image.clone());
-        let Some(mut thread) = self.proc.thread_without_fds(pid) else { return };
+        self.processes.entry(pid).executed();
+        let process = self.processes.hold(pid, &mut self.proc);
+        let fdlimit = before.as_ref().filter(|_| !process.limits_are_old).map(|b| b.fdlimit);
+        let thread = match process.held() {
+            Some(held) => self.proc.held_thread(held, fdlimit),
+            None => self.proc.thread_without_fds(pid),
+        };
+        let Some(mut thread) = thread else { return };
+        process.limits_are_old = false;
         if let Some(before) = before {
             // What no execution changes.
             thread.pidns_init_start_ts = before.pidns_init_start_ts;
@@ -171,7 +179,6 @@ impl Calls {
             }
         }
         let process = self.processes.entry(pid);
-        process.executed();
         process.threads.clear();
         process.threads.insert(pid);
         let cwd = std::mem::take(&mut thread.cwd);

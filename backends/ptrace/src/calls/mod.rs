@@ -82,6 +82,8 @@ enum AtEntry {
     Exec,
     /// The process may be elsewhere afterwards.
     Move,
+    /// Its limits may be others afterwards.
+    Limit,
     /// Whether the file is there already is asked.
     Open,
     /// The fd is told, which is gone afterwards.
@@ -164,6 +166,9 @@ impl Calls {
             }
             match treatment.name {
                 "prctl" => plan.stop(number, Check::one_of(0, PRCTL_OPTIONS)),
+                "setrlimit" => plan.stop(number, Check::always()),
+                // Most only ask. A new limit has an address, of which the lower half is hardly 0.
+                "prlimit64" => plan.stop(number, Check::all([Test::any_bit(2, u32::MAX)])),
                 "unshare" => plan.stop(number, Check::all([Test::any_bit(0, CLONE_NEWUSER)])),
                 _ if treatment.is_needed => plan.stop(number, Check::always()),
                 _ => {}
@@ -207,6 +212,7 @@ impl Calls {
             snaplen: self.snaplen,
             uses: Fds::default(),
             gives: Fds::default(),
+            opened: None,
             existed: None,
             races: &mut self.races,
         })
@@ -234,6 +240,14 @@ impl Calls {
         match treatment.at_entry {
             AtEntry::Nothing => {}
             AtEntry::Move => self.processes.entry(stop.pid).cwd_is_old = true,
+            AtEntry::Limit => {
+                // prlimit64(2) names the process, 0 being the caller.
+                let named = if treatment.name == "prlimit64" { stop.args[0] as i32 } else { 0 };
+                let pid = if named == 0 { stop.pid } else { named.into() };
+                if let Some(process) = self.processes.get_mut(pid) {
+                    process.limits_are_old = true;
+                }
+            }
             AtEntry::Close => {
                 let fd = i64::from(stop.args[0] as i32);
                 self.with_teller((stop.ts, stop.tid, stop.pid), events, |tell| tell.fd(fd));
@@ -260,6 +274,7 @@ fn at_entry(name: &str) -> AtEntry {
         "execve" | "execveat" => AtEntry::Exec,
         "open" | "openat" | "openat2" => AtEntry::Open,
         "close" => AtEntry::Close,
+        "setrlimit" | "prlimit64" => AtEntry::Limit,
         _ if MOVES.contains(&name) => AtEntry::Move,
         _ => AtEntry::Nothing,
     }

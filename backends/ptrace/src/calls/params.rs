@@ -14,6 +14,7 @@
 
 use falco_event::{EventBuilder, EventCode};
 use falco_proc::Proc;
+use falco_proc::held::Identity;
 
 use super::processes::Process;
 use super::tell;
@@ -145,6 +146,8 @@ pub(super) struct Params<'a> {
     pub(super) uses: Fds,
     /// Fds that this event tells.
     pub(super) gives: Fds,
+    /// Which file the fd is that was opened, if that was asked for already.
+    pub(super) opened: Option<Identity>,
     /// Whether the file that the call was to make was there before.
     pub(super) existed: Option<bool>,
     /// Opens whose path was another one when the kernel read it.
@@ -311,7 +314,7 @@ impl Params<'_> {
             tell.fd(fd);
         }
         for fd in gives.iter() {
-            tell.given(fd);
+            tell.given(fd, self.opened.take());
         }
         match desk.event.finish(0, 0) {
             Ok(event) => self.events.append(&event),

@@ -40,6 +40,8 @@ pub(super) struct Process {
     pub(super) cwd: Option<Arc<[u8]>>,
     /// It may have moved.
     pub(super) cwd_is_old: bool,
+    /// Its limits may have been changed.
+    pub(super) limits_are_old: bool,
     told: Arc<HashMap<i64, Told>>,
     held: Option<Held>,
     /// Nothing of it may be looked at, until it executes another program.
@@ -89,7 +91,6 @@ impl Process {
     /// A new program: which fds were closed for it is not known, and it may have other rights.
     pub(super) fn executed(&mut self) {
         self.told = Arc::default();
-        self.held = None;
         self.is_hidden = false;
         self.shares_memory = false;
     }
@@ -145,6 +146,7 @@ impl Processes {
             child.image.clone_from(&parent.image);
             child.cwd.clone_from(&parent.cwd);
             child.cwd_is_old = parent.cwd_is_old;
+            child.limits_are_old = parent.limits_are_old;
             child.told.clone_from(&parent.told);
         }
         self.by_pid.insert(pid, child);

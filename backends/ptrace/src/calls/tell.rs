@@ -8,7 +8,7 @@ use falco_event::net::Endpoint;
 use falco_event::raw::DUMP_STATE_ONLY;
 use falco_event::{EventBuilder, EventCode};
 use falco_proc::Proc;
-use falco_proc::held::Ends;
+use falco_proc::held::{Ends, Identity};
 use falco_source::snapshot::{FdKind, L4Proto};
 
 use super::processes::{Process, Told};
@@ -59,7 +59,8 @@ impl Teller<'_> {
     /// What fd `num` is.
     pub(super) fn fd(&mut self, num: i64) {
         let Some(held) = self.process.held() else { return };
-        let Some(identity) = held.identity(num) else {
+        let Ok(identity) = held.identity(num) else { return };
+        let Some(identity) = identity else {
             if self.process.told(num).is_some() {
                 self.process.forget(num);
                 self.push(EventCode::SYSCALL_CLOSE_X, |event| {
@@ -84,10 +85,11 @@ impl Teller<'_> {
         self.kind(num, fd.ino, &fd.kind);
     }
 
-    /// Fd `num` has just been told by an event of its own.
-    pub(super) fn given(&mut self, num: i64) {
+    /// Fd `num` has just been told by an event of its own; which file it is, if that is known.
+    pub(super) fn given(&mut self, num: i64, identity: Option<Identity>) {
         let Some(held) = self.process.held() else { return };
-        let Some(identity) = held.identity(num) else { return self.process.forget(num) };
+        let identity = identity.or_else(|| held.identity(num).ok().flatten());
+        let Some(identity) = identity else { return self.process.forget(num) };
         let link = match identity.has_type {
             true => None,
             false => self.proc.link(held, num).map(Box::from),

@@ -117,6 +117,6 @@ fn pipe(c: Call<'_>, p: &mut Params<'_>) {
         p.i64(reader).i64(writer).u64(0);
         return;
     }
-    let identity = p.process.held().and_then(|held| held.identity(reader));
+    let identity = p.process.held().and_then(|held| held.identity(reader).ok().flatten());
     p.new_fd(reader).new_fd(writer).u64(identity.map_or(0, |identity| identity.ino));
 }

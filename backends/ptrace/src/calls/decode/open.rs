@@ -77,7 +77,10 @@ const LOWER_LAYER: u32 = 1 << 16;
 /// What was opened; `None` if nothing was, or it cannot be seen.
 fn opened(c: Call<'_>, p: &mut Params<'_>) -> Option<Opened> {
     let fd = c.ret();
-    p.process.held().filter(|_| fd >= 0).and_then(|held| p.proc.opened(held, fd))
+    let held = p.process.held().filter(|_| fd >= 0);
+    let opened = held.and_then(|held| p.proc.opened(held, fd));
+    p.opened = opened.map(|opened| opened.identity);
+    opened
 }
 
 /// The bits beside the flags that the caller gave.

@@ -348,7 +348,7 @@ impl Proc {
     /// Both ends of the socket that fd `num` is. `None` if it is none of the Internet's or Unix', or
     /// nobody could tell.
     pub fn ends(&mut self, held: &mut Held, num: i64) -> Option<Ends> {
-        let number = i32::try_from(num).ok()?;
+        let number = i32::try_from(num).ok().filter(|num| *num >= 0)?;
         let pidfd = held.pidfd.get_or_insert_with(|| peek::open(held.pid).ok());
         if let Some(fd) = pidfd {
             match peek::ends(fd, number) {

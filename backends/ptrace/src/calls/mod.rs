@@ -339,3 +339,6 @@ impl Hooks for Calls {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

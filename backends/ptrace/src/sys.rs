@@ -6,8 +6,9 @@
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -18,9 +19,25 @@ const PIECES: usize = 64;
 /// Places of ours that one system call writes at most.
 const PLACES: usize = 16;
 
+/// Whether process_vm_readv(2) was refused here: container runtimes can forbid it.
+static IS_REFUSED: AtomicBool = AtomicBool::new(false);
+
 /// Reads memory of thread `tid` from several addresses, one place after the other, until all are full
 /// or a page cannot be read; how many bytes in all. Of more than 16 places, the first are read.
 pub(crate) fn read_memory(tid: i32, places: &mut [(u64, &mut [u8])]) -> usize {
+    if !IS_REFUSED.load(Ordering::Relaxed) {
+        match read_at_once(tid, places) {
+            Ok(got) => return got,
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+                IS_REFUSED.store(true, Ordering::Relaxed);
+            }
+            Err(_) => return 0,
+        }
+    }
+    read_one_by_one(tid, places)
+}
+
+fn read_at_once(tid: i32, places: &mut [(u64, &mut [u8])]) -> io::Result<usize> {
     let none = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
     let mut locals = [none; PLACES];
     let mut pieces = [none; PIECES];
@@ -56,7 +73,30 @@ pub(crate) fn read_memory(tid: i32, places: &mut [(u64, &mut [u8])]) -> usize {
             0,
         )
     };
-    usize::try_from(got).unwrap_or(0).min(want)
+    match usize::try_from(got) {
+        Ok(got) => Ok(got.min(want)),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The same through procfs.
+fn read_one_by_one(tid: i32, places: &mut [(u64, &mut [u8])]) -> usize {
+    let Ok(memory) = std::fs::File::open(format!("/proc/{tid}/mem")) else { return 0 };
+    let mut all = 0;
+    for (address, buffer) in places.iter_mut().take(PLACES) {
+        let mut got = 0;
+        while let Some(left) = buffer.get_mut(got..).filter(|left| !left.is_empty()) {
+            match memory.read_at(left, address.saturating_add(got as u64)) {
+                Ok(0) | Err(_) => break,
+                Ok(more) => got += more,
+            }
+        }
+        all += got;
+        if got < buffer.len() {
+            break;
+        }
+    }
+    all
 }
 
 /// What ptrace(2) is asked. Numbers are those of `include/uapi/linux/ptrace.h`.
@@ -492,4 +532,56 @@ unsafe fn install(filter: &libc::sock_fprog, may_give_up_setuid: bool, words: &W
         }
     }
     words.filter.store(if errno == 0 { 1 } else { -errno }, Ordering::Release);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What both ways read of this process.
+    fn both(places: &[(u64, usize)]) -> [(usize, Vec<Vec<u8>>); 2] {
+        let read = |how: fn(i32, &mut [(u64, &mut [u8])]) -> usize| {
+            let mut buffers: Vec<_> = places.iter().map(|(_, len)| vec![0_u8; *len]).collect();
+            let mut all: Vec<_> = places
+                .iter()
+                .zip(&mut buffers)
+                .map(|((at, _), buffer)| (*at, buffer.as_mut_slice()))
+                .collect();
+            let got = how(std::process::id().cast_signed(), &mut all);
+            (got, buffers)
+        };
+        [read(|tid, places| read_at_once(tid, places).unwrap_or(0)), read(read_one_by_one)]
+    }
+
+    #[test]
+    fn memory_is_read_as_far_as_it_can_be() {
+        let text: Vec<u8> = (0..20_000_u32).map(|i| (i % 251) as u8).collect();
+        let at = text.as_ptr().expose_provenance() as u64;
+        for (got, buffers) in both(&[(at, 20_000), (at + 7, 100), (at, 0)]) {
+            assert_eq!(got, 20_100);
+            assert_eq!((&buffers[0], &buffers[1][..]), (&text, &text[7..107]));
+        }
+        for (got, buffers) in both(&[(at, 10), (8, 10), (at, 10)]) {
+            assert_eq!((got, &buffers[0][..], &buffers[2][..]), (10, &text[..10], &[0; 10][..]));
+        }
+        // Two pages of which the second is not there.
+        let page = PAGE as usize;
+        let anywhere = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: new mappings, of which the second half is taken away again.
+        let start = unsafe {
+            let access = libc::PROT_READ | libc::PROT_WRITE;
+            let start = libc::mmap(ptr::null_mut(), 2 * page, access, anywhere, -1, 0);
+            assert_ne!(start, libc::MAP_FAILED);
+            libc::munmap(start.byte_add(page), page);
+            start.expose_provenance() as u64
+        };
+        for (got, _) in both(&[(start + PAGE - 100, 300)]) {
+            assert_eq!(got, 100);
+        }
+        for wrong in [u64::MAX, u64::MAX - 5000, 0, 1 << 63] {
+            for (got, _) in both(&[(wrong, 64)]) {
+                assert_eq!(got, 0, "{wrong:#x}");
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The first process of a pid namespace reaps, passes signals on, and ends as its child does. A program
 //! of its own, since tests of the usual kind run on threads, and a first process starts without.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -51,7 +51,9 @@ fn run_first(shell: OsString) -> ! {
     let tree = Tree::spawn(&command, settings, Plan::new(), Nothing).unwrap();
     tree.begin().unwrap();
     let mut events = Events::new();
-    while tree.take(&mut events, Duration::from_millis(5)) != Taken::End && tree.status().is_none() {}
+    while tree.take(&mut events, Duration::from_millis(5)) != Taken::End && tree.status().is_none()
+    {
+    }
     let status = ExitStatus::from_raw(tree.status().unwrap());
     // As the first process, it ends the namespace with its command.
     std::process::exit(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));

@@ -201,7 +201,7 @@ impl Tree {
             std::thread::Builder::new().name("tracer".to_owned()).spawn(move || {
                 match make(Arc::clone(&for_thread)) {
                     Ok(tracer) => {
-                    leave_signals_to_others();
+                        leave_signals_to_others();
                         let processes = tracer.threads.processes();
                         let _is_waited_for = tell.send(Ok((sys::gettid(), processes)));
                         tracer.run();

@@ -149,3 +149,74 @@ fn stay(tid: i32, without_ns: u64) -> Option<Staying> {
     }
     Some(Staying { tid, here, tracee, tracer, without_ns })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn cpus(tid: i32) -> CpuSet {
+        sched_getaffinity(Pid::from_raw(tid)).unwrap()
+    }
+
+    fn is_one(set: &CpuSet) -> bool {
+        (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu) == Ok(true)).count() == 1
+    }
+
+    /// A thread that waits, and its id.
+    fn waiting() -> (mpsc::Sender<()>, i32) {
+        let (tell, told) = mpsc::channel();
+        let (stop, stopped) = mpsc::channel();
+        std::thread::spawn(move || {
+            tell.send(sys::gettid()).unwrap();
+            let _told = stopped.recv();
+        });
+        (stop, told.recv().unwrap())
+    }
+
+    #[test]
+    fn affinities_are_given_back() {
+        let (_first, one) = waiting();
+        let (_second, two) = waiting();
+        let (before, ours) = (cpus(one), cpus(0));
+        if is_one(&before) || is_one(&ours) {
+            return;
+        }
+        let mut place = Place::new(true);
+        let stay = |place: &mut Place| {
+            place.row_wanted = ROW;
+            (0..=ROW).for_each(|_| place.stopped(one));
+            assert!(place.is_kept());
+            assert!(is_one(&cpus(one)) && cpus(one) == cpus(0));
+        };
+        stay(&mut place);
+        place.give_back();
+        assert_eq!((cpus(one), cpus(0), place.is_kept()), (before, ours, false));
+
+        // Somebody else stops; the next try comes later.
+        stay(&mut place);
+        place.stopped(two);
+        assert_eq!((cpus(one), cpus(0), place.row_wanted), (before, ours, ROW * PATIENCE));
+
+        // A child has got it, and loses it.
+        stay(&mut place);
+        sched_setaffinity(Pid::from_raw(two), &cpus(one)).unwrap();
+        place.gave_birth(one, two);
+        assert_eq!((cpus(one), cpus(two), cpus(0)), (before, before, ours));
+
+        // What somebody else has set since is left alone.
+        stay(&mut place);
+        sched_setaffinity(Pid::from_raw(one), &before).unwrap();
+        place.give_back();
+        assert_eq!((cpus(one), cpus(0)), (before, ours));
+    }
+
+    #[test]
+    fn nobody_stays_if_that_is_not_allowed() {
+        let (_first, one) = waiting();
+        let mut place = Place::new(false);
+        (0..10 * ROW).for_each(|_| place.stopped(one));
+        assert!(!place.is_kept());
+    }
+}

@@ -8,7 +8,8 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -19,25 +20,33 @@ const PIECES: usize = 64;
 /// Places of ours that one system call writes at most.
 const PLACES: usize = 16;
 
-/// Whether process_vm_readv(2) was refused here: container runtimes can forbid it.
-static IS_REFUSED: AtomicBool = AtomicBool::new(false);
+/// An address of another process, and where its bytes go.
+type Place<'a> = (u64, &'a mut [u8]);
 
 /// Reads memory of thread `tid` from several addresses, one place after the other, until all are full
 /// or a page cannot be read; how many bytes in all. Of more than 16 places, the first are read.
-pub(crate) fn read_memory(tid: i32, places: &mut [(u64, &mut [u8])]) -> usize {
-    if !IS_REFUSED.load(Ordering::Relaxed) {
-        match read_at_once(tid, places) {
-            Ok(got) => return got,
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
-                IS_REFUSED.store(true, Ordering::Relaxed);
-            }
-            Err(_) => return 0,
-        }
+///
+/// Of a program that may not be dumped (`PR_SET_DUMPABLE`, or an executable that its user may not
+/// read), a tracer without `CAP_SYS_PTRACE` can read nothing, in no way (`ptrace_access_vm`).
+pub(crate) fn read_memory(tid: i32, places: &mut [Place<'_>]) -> usize {
+    if !is_refused() {
+        return read_at_once(tid, places).unwrap_or(0);
     }
     read_one_by_one(tid, places)
 }
 
-fn read_at_once(tid: i32, places: &mut [(u64, &mut [u8])]) -> io::Result<usize> {
+/// Whether process_vm_readv(2) is refused here, even for memory of our own: container runtimes can
+/// forbid it.
+fn is_refused() -> bool {
+    static IS_REFUSED: OnceLock<bool> = OnceLock::new();
+    *IS_REFUSED.get_or_init(|| {
+        let (ours, mut read) = (1_u8, [0]);
+        let place = (ptr::from_ref(&ours).expose_provenance() as u64, &mut read[..]);
+        read_at_once(std::process::id().cast_signed(), &mut [place]).is_err()
+    })
+}
+
+fn read_at_once(tid: i32, places: &mut [Place<'_>]) -> io::Result<usize> {
     let none = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
     let mut locals = [none; PLACES];
     let mut pieces = [none; PIECES];
@@ -80,7 +89,7 @@ fn read_at_once(tid: i32, places: &mut [(u64, &mut [u8])]) -> io::Result<usize> 
 }
 
 /// The same through procfs.
-fn read_one_by_one(tid: i32, places: &mut [(u64, &mut [u8])]) -> usize {
+fn read_one_by_one(tid: i32, places: &mut [Place<'_>]) -> usize {
     let Ok(memory) = std::fs::File::open(format!("/proc/{tid}/mem")) else { return 0 };
     let mut all = 0;
     for (address, buffer) in places.iter_mut().take(PLACES) {
@@ -540,7 +549,7 @@ mod tests {
 
     /// What both ways read of this process.
     fn both(places: &[(u64, usize)]) -> [(usize, Vec<Vec<u8>>); 2] {
-        let read = |how: fn(i32, &mut [(u64, &mut [u8])]) -> usize| {
+        let read = |how: fn(i32, &mut [Place<'_>]) -> usize| {
             let mut buffers: Vec<_> = places.iter().map(|(_, len)| vec![0_u8; *len]).collect();
             let mut all: Vec<_> = places
                 .iter()

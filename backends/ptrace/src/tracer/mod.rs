@@ -4,6 +4,26 @@
 //! nothing else. It calls [`Hooks`], whose events wait in a queue that the reader comes by and empties:
 //! nobody is woken for an event. If the reader is too slow, the tree is, too: nothing is lost.
 //!
+//! # What a program can notice
+//! Exit codes, signals with what they carry, group stops, job control, restarts of interrupted calls and
+//! affinities are as untraced; `tests/tracer` holds one against the other. What is not:
+//!
+//! * It has a tracer: `PTRACE_TRACEME` and attaching fail with EPERM, `TracerPid` says so.
+//! * Setuid programs get no privileges, unless the tracer has `CAP_SYS_PTRACE` (ptrace(2)). To install a
+//!   filter without `CAP_SYS_ADMIN`, `no_new_privs` is set as well, which children inherit.
+//! * A filter of its own that refuses a call hides that call: the strictest answer of all filters wins,
+//!   and refusals are stricter than stops (seccomp(2)). One that asks for a tracer is answered as if
+//!   there were none.
+//! * If the tracer is killed, so is the tree, or it is freed, as [`OnDeath`] says; the latter goes with
+//!   stops at every call, since filtered ones fail without a tracer.
+//! * Calls that waited when a running process was attached to or let go are interrupted once; the few
+//!   that no kernel restarts fail with EINTR, as after SIGSTOP and SIGCONT (signal(7)).
+//!
+//! # What it costs
+//! A call that nobody wants costs what the kernel's bitmap of allowed calls costs, some nanoseconds. One
+//! that stops takes three system calls of the tracer and two switches of threads, as often again if its
+//! result is wanted: `examples/stops.rs` measures.
+//!
 //! * `stops`: the loop over everything that happens to a tracee; `threads`: what is known of each.
 //! * `abi`: system calls of all kinds of programs, told as those of 64-bit ones.
 //! * `attach`: trees that run already. `place`: on which CPU tracer and tracee are.

@@ -78,6 +78,7 @@ fn reap() {
 
 /// Kills tracers, or what they trace, at random times; whatever loses its parent comes here. Returns
 /// whether anything was left.
+#[allow(clippy::zombie_processes)] // all children are reaped at once
 fn arena() -> bool {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     let rounds = std::env::var("FALCO_PTRACE_TEST_KILLS").ok().and_then(|text| text.parse().ok());

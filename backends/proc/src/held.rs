@@ -3,6 +3,7 @@
 //! Nothing here has a budget, as look-ups have: whoever stops a process for each look decides how
 //! many there are. What is told is what holds at the moment of the call.
 
+use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
 use falco_event::net::Endpoint;
@@ -19,6 +20,7 @@ use crate::mounts::{Layer, layer};
 use crate::process::{Process, Threads};
 use crate::sockets::Sockets;
 use crate::task::Status;
+use crate::text::unescape_comm;
 use crate::{Proc, ProcError, name_sockets, peek, scan};
 
 /// How long what was learned of mounts and cgroups is taken to hold.
@@ -32,7 +34,8 @@ const ANCESTORS: usize = 64;
 pub struct Held {
     pid: u64,
     dir: OwnedFd,
-    fds: OwnedFd,
+    /// `fd` below it, once it was needed.
+    fds: OnceCell<OwnedFd>,
     /// `None` until it is needed; `Some(None)` if it cannot be had, or fds may not be duplicated.
     pidfd: Option<Option<OwnedFd>>,
 }
@@ -94,10 +97,11 @@ pub enum Ends {
     },
 }
 
-/// What `status` tells of a thread: ids, credentials and memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What `status` tells of a thread: name, ids, credentials and memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // names are those of `Thread`
 pub struct Ids {
+    pub comm: Vec<u8>,
     pub pid: i64,
     pub ptid: i64,
     pub vtid: i64,
@@ -126,16 +130,19 @@ impl Held {
         let Ok(num) = u64::try_from(num) else { return Ok(None) };
         let what = StatxFlags::TYPE | StatxFlags::INO;
         let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-        match statx(&self.fds, Name::of(num).as_c_str(), flags, what) {
+        match statx(self.fds().ok_or(Hidden)?, Name::of(num).as_c_str(), flags, what) {
             Ok(stat) => Ok(Some(identity_of(&stat))),
             Err(Errno::NOENT) => Ok(None),
             Err(_) => Err(Hidden),
         }
     }
 
-    /// Whether fds can be seen at all: not those of a program with more rights than this one.
-    pub fn is_visible(&self) -> bool {
-        stat(&self.dir, c"cwd").is_ok()
+    fn fds(&self) -> Option<BorrowedFd<'_>> {
+        if self.fds.get().is_none() {
+            // Nobody else can have set it meanwhile.
+            let _ = self.fds.set(directory(&self.dir, c"fd").ok()?);
+        }
+        self.fds.get().map(AsFd::as_fd)
     }
 
     /// Which file `path` is for the process: from its working directory, from fd `dir`, or from its
@@ -166,13 +173,11 @@ fn identity_of(stat: &rustix::fs::Statx) -> Identity {
 }
 
 impl Proc {
-    /// Opens a process, or thread, to look at it often. `None` if it has ended, or its fds may not
-    /// be seen.
+    /// Opens a process, or thread, to look at it often. `None` if it has ended.
     pub fn hold(&mut self, pid: i64) -> Option<Held> {
         let pid = u64::try_from(pid).ok().filter(|pid| *pid > 0)?;
         let dir = directory(&self.host()?.proc, Name::of(pid).as_c_str()).ok()?;
-        let fds = directory(&dir, c"fd").ok()?;
-        Some(Held { pid, dir, fds, pidfd: None })
+        Some(Held { pid, dir, fds: OnceCell::new(), pidfd: None })
     }
 
     /// A thread with everything but its fds; an environment has the first thread of a process only.
@@ -285,7 +290,11 @@ impl Proc {
         };
         let text = self.reader.buffers.read(&held.dir, name.as_c_str()).ok()?;
         let status = Status::parse(text, None)?;
+        // The first line; the kernel escapes line feeds in it as in `stat`.
+        let name =
+            text.strip_prefix(b"Name:\t").and_then(|text| text.split(|&b| b == b'\n').next());
         Some(Ids {
+            comm: unescape_comm(name.unwrap_or_default()),
             pid: status.tgid,
             ptid: status.ppid,
             vtid: status.vtid.unwrap_or(tid),
@@ -301,12 +310,6 @@ impl Proc {
         })
     }
 
-    /// The name of the first thread of a process that is held.
-    pub fn comm(&mut self, held: &Held) -> Option<Vec<u8>> {
-        let text = self.reader.buffers.read_at_most(&held.dir, c"comm", 64).ok()?;
-        Some(text.strip_suffix(b"\n").unwrap_or(text).to_vec())
-    }
-
     /// Where a process that is held is, with what it calls its root.
     pub fn cwd(&mut self, held: &Held) -> Option<Vec<u8>> {
         self.reader.buffers.link(&held.dir, c"cwd").ok().map(<[u8]>::to_vec)
@@ -315,7 +318,7 @@ impl Proc {
     /// The text of the link that fd `num` is.
     pub fn link(&mut self, held: &Held, num: i64) -> Option<&[u8]> {
         let name = Name::of(u64::try_from(num).ok()?);
-        self.reader.buffers.link(&held.fds, name.as_c_str()).ok()
+        self.reader.buffers.link(held.fds()?, name.as_c_str()).ok()
     }
 
     /// Fd `num` of a process that is held. What sockets are is found out one by one, or from the
@@ -323,7 +326,7 @@ impl Proc {
     /// [`FdKind::Unknown`].
     pub fn held_fd(&mut self, held: &Held, num: i64) -> Option<Fd> {
         self.freshen();
-        let place = Place { process: held.dir.as_fd(), fds: held.fds.as_fd() };
+        let place = Place { process: held.dir.as_fd(), fds: held.fds()? };
         let num = u64::try_from(num).ok()?;
         let reader = &mut self.reader;
         fds::read(&place, num, &mut reader.buffers, &mut reader.mounts).ok()
@@ -333,13 +336,13 @@ impl Proc {
     pub fn opened(&mut self, held: &Held, num: i64) -> Option<Opened> {
         self.freshen();
         let name = Name::of(u64::try_from(num).ok()?);
-        let file = stat(&held.fds, name.as_c_str()).ok()?;
+        let file = stat(held.fds()?, name.as_c_str()).ok()?;
         let reader = &mut self.reader;
         let dev = reader.mounts.dev(&file, held.dir.as_fd(), &mut reader.buffers);
         let mount = reader.mounts.get(file.stx_mnt_id, held.dir.as_fd(), &mut reader.buffers);
         let mount = mount.filter(|mount| mount.is_overlay()).cloned();
         let is_upper = mount.and_then(|mount| {
-            let path = reader.buffers.link(&held.fds, name.as_c_str()).ok()?.to_vec();
+            let path = reader.buffers.link(held.fds()?, name.as_c_str()).ok()?.to_vec();
             Some(layer(&mount, &path, &self.root)? == Layer::Upper)
         });
         Some(Opened { identity: identity_of(&file), dev, is_upper })

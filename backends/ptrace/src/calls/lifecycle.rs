@@ -11,7 +11,6 @@ use falco_source::snapshot::Thread;
 
 use super::Calls;
 use super::params::MAX_TEXT;
-use super::processes::Process;
 use crate::events::Events;
 use crate::memory::Memory;
 use crate::stop::{Abi, Birth, End, Exec, Signal, Stop};
@@ -102,17 +101,14 @@ impl Calls {
             if let Some(found) = self.ids(pid, tid) {
                 (ids.vtid, ids.vpid) = (found.vtid, found.vpid);
                 (child.uid, child.gid) = (found.uid, found.gid);
+                // The name of the thread that made it.
+                child.comm = found.comm;
                 child.vmsize_kb = found.vmsize_kb;
                 child.vmrss_kb = found.vmrss_kb;
                 child.vmswap_kb = found.vmswap_kb;
                 if by.is_none() {
                     ids.ptid = found.ptid;
                 }
-            }
-            // It has the name of the thread that made it.
-            let process = self.processes.get(pid).and_then(Process::held);
-            if let Some(comm) = process.and_then(|held| self.proc.comm(held)) {
-                child.comm = comm;
             }
             if kernel_flags & CLONE_NEWPID != 0 {
                 child.pidns_init_start_ts = ts;

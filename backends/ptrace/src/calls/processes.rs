@@ -44,8 +44,6 @@ pub(super) struct Process {
     pub(super) limits_are_old: bool,
     told: Arc<HashMap<i64, Told>>,
     held: Option<Held>,
-    /// Nothing of it may be looked at, until it executes another program.
-    is_hidden: bool,
 }
 
 impl Process {
@@ -88,10 +86,9 @@ impl Process {
         self.held.as_mut()
     }
 
-    /// A new program: which fds were closed for it is not known, and it may have other rights.
+    /// A new program: which fds were closed for it is not known.
     pub(super) fn executed(&mut self) {
         self.told = Arc::default();
-        self.is_hidden = false;
         self.shares_memory = false;
     }
 }
@@ -119,7 +116,7 @@ impl Processes {
 
     /// A process, with its directory open if that is allowed.
     pub(super) fn hold(&mut self, pid: i64, proc: &mut Proc) -> &mut Process {
-        let is_held = self.by_pid.get(&pid).is_some_and(|p| p.held.is_some() || p.is_hidden);
+        let is_held = self.by_pid.get(&pid).is_some_and(|p| p.held.is_some());
         if !is_held && self.held >= MOST_HELD {
             for process in self.by_pid.values_mut() {
                 process.held = None;
@@ -130,9 +127,8 @@ impl Processes {
         let process =
             self.by_pid.entry(pid).or_insert_with(|| Process { pid, ..Process::default() });
         if !is_held {
-            process.held = proc.hold(pid).filter(Held::is_visible);
-            process.is_hidden = process.held.is_none();
-            *held += 1;
+            process.held = proc.hold(pid);
+            *held += usize::from(process.held.is_some());
         }
         process
     }

@@ -20,6 +20,7 @@ mod io;
 mod messages;
 #[path = "../../../modern-ebpf/tests/events/options.rs"]
 mod options;
+mod race;
 mod trace;
 #[path = "../../../modern-ebpf/tests/events/unix.rs"]
 mod unix;

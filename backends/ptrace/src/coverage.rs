@@ -15,6 +15,12 @@
 //! | other paths, texts, addresses, data | after the call, as the eBPF probe does | yes |
 //! | path of an execution, as it was passed | before the call | yes; the program that runs is told beside it (`proc.exepath`) |
 
+//!
+//! Where `pidfd_getfd` is refused, as by the default seccomp profiles of container engines, ends of
+//! sockets come from the tables of `/proc/PID/net`, some twenty in a second, since a table of TCP takes
+//! milliseconds, and from the addresses that callers pass. Then the local end of a connection may be
+//! unknown, and the path that a Unix socket sends to; consumers keep what they know from its connect.
+
 use falco_event::{ParamType, Syscall};
 
 /// How much of a system call this source tells.

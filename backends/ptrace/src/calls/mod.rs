@@ -212,6 +212,7 @@ impl Calls {
             snaplen: self.snaplen,
             uses: Fds::default(),
             gives: Fds::default(),
+            ends: None,
             opened: None,
             existed: None,
             races: &mut self.races,

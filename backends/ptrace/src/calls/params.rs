@@ -14,7 +14,7 @@
 
 use falco_event::{EventBuilder, EventCode};
 use falco_proc::Proc;
-use falco_proc::held::Identity;
+use falco_proc::held::{Ends, Identity};
 
 use super::processes::Process;
 use super::tell;
@@ -146,6 +146,8 @@ pub(super) struct Params<'a> {
     pub(super) uses: Fds,
     /// Fds that this event tells.
     pub(super) gives: Fds,
+    /// The ends of the socket that was asked last.
+    pub(super) ends: Option<(i64, Option<Ends>)>,
     /// Which file the fd is that was opened, if that was asked for already.
     pub(super) opened: Option<Identity>,
     /// Whether the file that the call was to make was there before.
@@ -294,6 +296,15 @@ impl Params<'_> {
     /// How many of `available` bytes an event is to hold.
     pub(super) fn limit(&self, available: u64) -> usize {
         self.snaplen.min(usize::try_from(available).unwrap_or(usize::MAX))
+    }
+
+    /// Both ends of the socket that `fd` is, as they are after this call.
+    pub(super) fn ends(&mut self, fd: i64) -> Option<&Ends> {
+        if self.ends.as_ref().is_none_or(|(of, _)| *of != fd) {
+            let ends = self.process.held_mut().and_then(|held| self.proc.ends(held, fd));
+            self.ends = Some((fd, ends));
+        }
+        self.ends.as_ref()?.1.as_ref()
     }
 
     // The event.

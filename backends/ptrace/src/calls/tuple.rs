@@ -63,9 +63,9 @@ impl<'a> Name<'a> {
         falco_event::raw::until_nul(path.strip_prefix(b"\0").unwrap_or(path))
     }
 
-    /// Whether it is an address of the Internet.
-    pub(super) fn is_inet(self) -> bool {
-        matches!(u8::try_from(self.family()), Ok(AF_INET | AF_INET6))
+    /// Whether something can be connected to it: AF_UNSPEC ends a connection.
+    pub(super) fn is_destination(self) -> bool {
+        matches!(u8::try_from(self.family()), Ok(AF_INET | AF_INET6 | AF_UNIX))
     }
 
     /// Writes it as a parameter; nothing for other families, or if it is too short.
@@ -109,7 +109,7 @@ fn write_pair(to: &mut Vec<u8>, local: Endpoint, remote: Endpoint, direction: Di
 }
 
 /// Writes a tuple. `name` is where a message goes to, comes from, or what is connected to, if the
-/// caller names it.
+/// caller names it. Nothing is written where a message went to an end that nobody knows.
 pub(super) fn write(to: &mut Vec<u8>, ends: &Ends, name: Option<Name<'_>>, direction: Direction) {
     match ends {
         Ends::Inet { local, remote, is_datagram, .. } => {
@@ -119,14 +119,18 @@ pub(super) fn write(to: &mut Vec<u8>, ends: &Ends, name: Option<Name<'_>>, direc
             write_pair(to, *local, remote, direction);
         }
         Ends::Unix { local, peer, is_connected, is_datagram } => {
-            to.push(AF_UNIX);
-            to.extend_from_slice(&[0; 16]);
             let is_named = |name: &Name<'_>| {
                 direction != Direction::Incoming
                     && name.0.len() > 2
                     && counts(*is_connected, *is_datagram, direction)
             };
-            match (name.filter(is_named), direction) {
+            let name = name.filter(is_named);
+            if name.is_none() && direction != Direction::Incoming && !is_connected {
+                return;
+            }
+            to.push(AF_UNIX);
+            to.extend_from_slice(&[0; 16]);
+            match (name, direction) {
                 (Some(name), _) => to.extend_from_slice(name.path()),
                 (None, Direction::Incoming) => to.extend_from_slice(until_nul(local)),
                 (None, _) => to.extend_from_slice(until_nul(peer)),

@@ -2,7 +2,6 @@
 //! shut down.
 
 use falco_event::portable;
-use falco_proc::held::Ends;
 
 use super::decoders;
 use super::sockopt::option;
@@ -88,9 +87,8 @@ pub(super) fn put_tuple(
 }
 
 fn put_tuple_with(p: &mut Params<'_>, fd: i64, name: Option<Name<'_>>, direction: Direction) {
-    let ends = p.process.held_mut().and_then(|held| p.proc.ends(held, fd));
     let mut to = p.take_buffer();
-    match (&ends, name) {
+    match (p.ends(fd), name) {
         (Some(ends), name) => tuple::write(&mut to, ends, name, direction),
         (None, Some(name)) => tuple::write_named(&mut to, name, direction),
         (None, None) => {}
@@ -104,10 +102,10 @@ fn connect(c: Call<'_>, p: &mut Params<'_>) {
     if c.ret() == 0 || c.ret() == -EINPROGRESS {
         let mut bytes = [0; MAX_ADDRESS];
         let len = read_address(c, (c.arg(1), c.arg32(2)), &mut bytes);
-        // For protocols that tell the socket only later. AF_UNSPEC ends a connection.
+        // For protocols that tell the socket only later, and where the socket cannot be asked.
         let name = bytes.get(..len).and_then(Name::new);
-        let held = p.process.held().is_some();
-        put_tuple_with(p, fd, name.filter(|name| name.is_inet() || !held), Direction::Connecting);
+        let name = name.filter(|name| name.is_destination());
+        put_tuple_with(p, fd, name, Direction::Connecting);
     } else {
         p.empty();
     }
@@ -124,15 +122,9 @@ fn accepted(c: Call<'_>, p: &mut Params<'_>) {
         p.empty();
     } else {
         let len = if c.arg(1) == 0 { 0 } else { c.u32_at(2) };
-        let ends = p.process.held_mut().and_then(|held| p.proc.ends(held, fd));
-        match ends {
-            Some(ends @ (Ends::Inet { .. } | Ends::Unix { .. })) => {
-                let mut to = p.take_buffer();
-                tuple::write(&mut to, &ends, None, Direction::Incoming);
-                p.put_buffer(to);
-            }
-            None => put_tuple(c, p, fd, (c.arg(1), len), Direction::Incoming),
-        }
+        // Of a connection the socket knows both ends, whatever the caller was told.
+        let name = if p.ends(fd).is_some() { (0, 0) } else { (c.arg(1), len) };
+        put_tuple(c, p, fd, name, Direction::Incoming);
     }
     p.u8(0).u32(0).u32(0);
 }

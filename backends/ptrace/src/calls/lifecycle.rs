@@ -82,7 +82,7 @@ impl Calls {
         }
         let Some(image) = self.processes.get(creator).and_then(|p| p.image.clone()) else { return };
         let mut ids = Ids { tid, pid, ..Ids::of(&image) };
-        let in_namespace = image.vpid != image.pid || kernel_flags & CLONE_NEWPID != 0;
+        let mut in_namespace = image.vpid != image.pid || kernel_flags & CLONE_NEWPID != 0;
         (ids.vtid, ids.vpid) = (tid, if is_thread { image.vpid } else { tid });
         if is_thread {
             self.processes.entry(pid).threads.insert(tid);
@@ -110,7 +110,9 @@ impl Calls {
                     ids.ptid = found.ptid;
                 }
             }
-            if kernel_flags & CLONE_NEWPID != 0 {
+            // Its creator may have made the namespace before, for its children (unshare(2)).
+            in_namespace |= ids.vpid != pid;
+            if in_namespace && ids.vpid == 1 {
                 child.pidns_init_start_ts = ts;
             }
             (child.ptid, child.vtid, child.vpid) = (ids.ptid, ids.vtid, ids.vpid);

@@ -158,3 +158,73 @@ fn python() -> Option<String> {
     }
     found
 }
+
+#[test]
+fn a_thread_that_executes_takes_the_place_of_its_process() {
+    let Some(python) = python() else { return };
+    let script = "import os, threading\n\
+        threading.Thread(target=lambda: os.execv('/bin/sh', ['sh', '-c', 'cd /; exit 4'])).start()\n\
+        import time\ntime.sleep(30)";
+    let Some(seen) = run(&[&python, "-c", script], &["execve", "chdir"]) else { return };
+    assert_eq!(seen.status, 4);
+    let (exec, pid) = (seen.exec("/bin/sh"), root(&seen));
+    assert_eq!([exec.tid(), exec.number("tid"), exec.number("pid")], [pid; 3]);
+    assert_eq!((exec.text("exe"), exec.text("comm")), ("sh".to_owned(), "sh".to_owned()));
+    // What it does next is its process's doing.
+    let moved = seen.of(EventCode::SYSCALL_CHDIR_X);
+    assert!(moved.iter().all(|event| event.tid() == pid));
+    let ends = seen.of(EventCode::PROCEXIT_1_E);
+    assert_eq!(ends.last().unwrap().tid(), pid);
+}
+
+#[test]
+fn a_program_in_memory_is_told_as_such() {
+    let Some(python) = python() else { return };
+    let script = "import os\n\
+        fd = os.memfd_create('hidden')\n\
+        os.write(fd, open('/bin/true', 'rb').read())\n\
+        os.execve(f'/proc/self/fd/{fd}', ['true'], {})";
+    let Some(seen) = run(&[&python, "-c", script], &["execve", "memfd_create"]) else { return };
+    assert_eq!(seen.status, 0);
+    const EXE_FROM_MEMFD: i64 = 4;
+    let execs = seen.of(EventCode::SYSCALL_EXECVE_19_X);
+    let exec = execs.last().unwrap();
+    assert_eq!(exec.number("flags") & EXE_FROM_MEMFD, EXE_FROM_MEMFD, "{exec:?}");
+    assert_eq!(exec.text("trusted_exepath"), "memfd:hidden");
+    assert!(exec.text("filename").starts_with("/proc/self/fd/"));
+    assert_eq!(
+        (exec.text("exe"), exec.param("args"), exec.param("env")),
+        ("true".into(), vec![], vec![])
+    );
+    let made = seen.of(EventCode::SYSCALL_MEMFD_CREATE_X);
+    assert_eq!(made[0].text("name"), "hidden");
+}
+
+/// Ids are those of this process's namespace; beside them those that the process itself sees.
+#[test]
+fn processes_of_a_pid_namespace_have_two_ids() {
+    let probe = std::process::Command::new("unshare").args(["-p", "-f", "true"]).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        eprintln!("IGNORED: a pid namespace, because none can be made here");
+        return;
+    }
+    let args = ["unshare", "-p", "-f", "/bin/sh", "-c", "(exit 1); (exit 2); exit 3"];
+    let Some(seen) = run(&args, &["execve", "unshare"]) else { return };
+    assert_eq!(seen.status, 3);
+    let births: Vec<_> = seen
+        .events
+        .iter()
+        .filter(|event| event.raw().param_named("vtid").is_some() && !event.is_for_tables())
+        .collect();
+    let ids: Vec<_> = births.iter().map(|birth| birth.number("vpid")).collect();
+    assert_eq!(ids[0], 1, "{:#?}", seen.events);
+    assert!(ids.len() == 3 && ids[1] > 1 && ids[2] > ids[1], "{ids:?}");
+    const CHILD_IN_PIDNS: i64 = 1 << 29;
+    for birth in &births {
+        assert_eq!(birth.number("pid"), birth.tid());
+        assert_ne!(birth.number("vpid"), birth.number("pid"));
+        assert_eq!(birth.number("flags") & CHILD_IN_PIDNS, CHILD_IN_PIDNS, "{birth:?}");
+    }
+    let sh = seen.exec("/bin/sh");
+    assert_eq!(sh.number("pid"), births[0].tid());
+}

@@ -247,6 +247,11 @@ impl Source for Ptrace {
     }
 
     fn stats(&self) -> Stats {
-        Stats { events: self.events, seen: self.events, ..Stats::default() }
+        Stats {
+            events: self.events,
+            seen: self.events,
+            invalid: self.tree.panics(),
+            ..Stats::default()
+        }
     }
 }

@@ -459,6 +459,9 @@ pub(crate) fn fork(program: &Program<'_>) -> io::Result<Child> {
         texts.iter().map(|text| text.as_ptr()).chain(ends).collect::<Vec<_>>()
     };
     let (argv, env) = (pointers(program.argv), pointers(program.env));
+    // `sh FILE ARGUMENTS`, for files that are no programs (execvp(3)).
+    let mut shell_argv = vec![c"/bin/sh".as_ptr(), program.path.as_ptr()];
+    shell_argv.extend(argv.iter().skip(1));
     let filter = program.filter.map(|code| libc::sock_fprog {
         // More than BPF_MAXINSNS is refused by the kernel.
         len: u16::try_from(code.len()).unwrap_or(u16::MAX),
@@ -474,7 +477,10 @@ pub(crate) fn fork(program: &Program<'_>) -> io::Result<Child> {
     }
     if pid == 0 {
         // SAFETY: we are the child, everything is prepared, and nothing here returns.
-        unsafe { run_child(&wait, &go, program, &argv, &env, filter.as_ref(), progress.words()) }
+        unsafe {
+            let argv = [&argv[..], &shell_argv];
+            run_child(&wait, &go, program, argv, &env, filter.as_ref(), progress.words())
+        }
     }
     Ok(Child { pid, go, progress })
 }
@@ -485,7 +491,7 @@ unsafe fn run_child(
     wait: &OwnedFd,
     go: &OwnedFd,
     program: &Program<'_>,
-    argv: &[*const libc::c_char],
+    [argv, shell_argv]: [&[*const libc::c_char]; 2],
     env: &[*const libc::c_char],
     filter: Option<&libc::sock_fprog>,
     words: &Words,
@@ -509,7 +515,11 @@ unsafe fn run_child(
             install(filter, program.may_give_up_setuid, words);
         }
         libc::execve(program.path.as_ptr(), argv.as_ptr(), env.as_ptr());
-        let errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL);
+        let mut errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL);
+        if errno == libc::ENOEXEC {
+            libc::execve(c"/bin/sh".as_ptr(), shell_argv.as_ptr(), env.as_ptr());
+            errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL);
+        }
         words.exec.store(errno, Ordering::Release);
         libc::_exit(127)
     }

@@ -35,7 +35,7 @@ mod stops;
 mod threads;
 
 use std::io;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -92,7 +92,9 @@ struct Shared {
     request: AtomicU8,
     /// Stops of the thread that is kept where it is (see [`place`]); 0 if none is.
     kept_stops: AtomicU64,
-    /// The same, when the reader looked last, and when that was.
+    /// Processes that are traced.
+    processes: AtomicU32,
+    /// `kept_stops` when the reader looked last, and when that was.
     kept_stops_seen: AtomicU64,
     kept_looked_at: AtomicU64,
 }
@@ -115,6 +117,8 @@ struct State {
     obeyed: u8,
     /// Nobody will take events any more.
     is_deserted: bool,
+    /// Calls of hooks that panicked.
+    panics: u64,
 }
 
 /// What the tracer's thread is asked for.
@@ -316,6 +320,11 @@ impl Tree {
         self.shared.lock().mode.unwrap_or(Mode::AllCalls)
     }
 
+    /// Calls of hooks that panicked, whose events are missing: a bug, if it is not 0.
+    pub fn panics(&self) -> u64 {
+        self.shared.lock().panics
+    }
+
     /// Why there is no seccomp filter although one was wanted.
     pub fn no_filter(&self) -> Option<String> {
         self.shared.lock().no_filter.clone()
@@ -358,6 +367,11 @@ impl Control {
         if let Some(root) = &self.root {
             sys::signal_process(root, signal);
         }
+    }
+
+    /// How many processes are traced now.
+    pub fn processes(&self) -> usize {
+        self.shared.processes.load(Ordering::Relaxed) as usize
     }
 
     /// Kills everything that is traced.

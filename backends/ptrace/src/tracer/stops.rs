@@ -1,6 +1,7 @@
 //! [`Tracer`]: the loop over everything that happens to tracees. Facts are those of ptrace(2).
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -67,6 +68,16 @@ pub(super) fn options(on_death: OnDeath) -> u32 {
     match on_death {
         OnDeath::Kill => told | (1 << 20),
         OnDeath::Free => told,
+    }
+}
+
+/// Whatever ends it, nobody waits for it any more.
+impl<H> Drop for Tracer<H> {
+    fn drop(&mut self) {
+        self.place.give_back();
+        let mut state = self.shared.lock();
+        state.phase = Phase::Ended;
+        self.shared.changed.notify_all();
     }
 }
 
@@ -143,16 +154,13 @@ impl<H: Hooks> Tracer<H> {
             }
             tries = 0;
         }
-        self.place.give_back();
-        let mut state = self.shared.lock();
-        state.phase = Phase::Ended;
-        self.shared.changed.notify_all();
     }
 
     /// Sets what was prepared in motion.
     fn begin(&mut self) {
         let mut known: Vec<(i32, i32)> =
             self.threads.known.iter().map(|(tid, thread)| (*tid, thread.pid)).collect();
+        self.count_processes(self.threads.processes().len() as u32, 0);
         known.sort_unstable_by_key(|(tid, pid)| (*pid, tid != pid, *tid));
         for (tid, pid) in known {
             self.tell(|hooks, events| hooks.attached(tid.into(), pid.into(), events));
@@ -283,7 +291,7 @@ impl<H: Hooks> Tracer<H> {
         if call.number.is_some_and(|number| self.plan.stops(number, &call.args)) {
             let until = self.tell(|hooks, events| hooks.enter(&stop, &memory, events));
             if let Some(thread) = self.threads.known.get_mut(&tid) {
-                thread.until_exit = until == Until::Exit;
+                thread.until_exit = until == Some(Until::Exit);
             }
         }
         if info.op == OP_SECCOMP && info.data[7] as u32 != u32::from(MARK) {
@@ -390,6 +398,7 @@ impl<H: Hooks> Tracer<H> {
             return;
         };
         self.threads.known.insert(tid, Thread::of(pid));
+        self.count_processes(u32::from(tid == pid), 0);
         self.tell(|hooks, events| hooks.born(birth, memory, events));
     }
 
@@ -455,6 +464,7 @@ impl<H: Hooks> Tracer<H> {
             }
             return;
         };
+        self.count_processes(0, u32::from(tid == thread.pid));
         let end = End { tid: tid.into(), pid: thread.pid.into(), status, ts: sys::now() };
         self.tell(|hooks, events| hooks.ended(&end, events));
         if self.root == Some(tid) {
@@ -475,8 +485,15 @@ impl<H: Hooks> Tracer<H> {
         self.shared.changed.notify_all();
     }
 
-    /// Calls a hook, as soon as there is room for its events.
-    pub(super) fn tell<T>(&mut self, hook: impl FnOnce(&mut H, &mut Events) -> T) -> T {
+    fn count_processes(&self, more: u32, fewer: u32) {
+        let processes = &self.shared.processes;
+        let now = processes.load(Ordering::Relaxed).saturating_add(more).saturating_sub(fewer);
+        processes.store(now, Ordering::Relaxed);
+    }
+
+    /// Calls a hook, as soon as there is room for its events. `None` if it panicked: that is a bug of
+    /// ours, for which no program that is traced should suffer.
+    pub(super) fn tell<T>(&mut self, hook: impl FnOnce(&mut H, &mut Events) -> T) -> Option<T> {
         let most = self.settings.queue_bytes;
         let mut state = self.shared.lock();
         while state.events.bytes() > most && !state.is_deserted && self.request.is_none() {
@@ -487,7 +504,10 @@ impl<H: Hooks> Tracer<H> {
             }
         }
         let before = state.events.bytes();
-        let result = hook(&mut self.hooks, &mut state.events);
+        // What a hook leaves half done is its own; events are whole or are not there.
+        let told = AssertUnwindSafe(|| hook(&mut self.hooks, &mut state.events));
+        let result = catch_unwind(told).ok();
+        state.panics += u64::from(result.is_none());
         if state.is_deserted {
             state.events.clear();
         } else if before <= most / 2 && state.events.bytes() > most / 2 {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command as Program, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use falco_ptrace::tracer::{Settings, Tree};
 
@@ -53,6 +53,15 @@ fn tracer(pid: u32) -> String {
     line.unwrap().trim().to_owned()
 }
 
+/// Waits until it is so: the machine may be busy.
+fn eventually(what: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !what() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "not even after ten seconds");
+        sleep(Duration::from_millis(1));
+    }
+}
+
 fn enters(recorder: &Recorder) -> usize {
     recorder.told().iter().filter(|one| matches!(one, Told::Enter(..))).count()
 }
@@ -63,11 +72,10 @@ fn calls_of_a_process_that_runs_are_told_until_it_is_let_go() {
     let recorder = Recorder::default();
     let tree = attach(&child, &recorder);
     tree.begin().unwrap();
-    sleep(Duration::from_millis(50));
     assert_ne!(tracer(child.id()), "0");
+    eventually(|| enters(&recorder) > 10);
     tree.control().detach();
     wait(&tree);
-    assert!(enters(&recorder) > 10);
     assert_eq!(tracer(child.id()), "0");
     assert!(matches!(state(child.id()), 'R' | 'S' | 'D'), "{}", state(child.id()));
     assert!(!child.has_ended());
@@ -81,8 +89,8 @@ fn a_process_that_sleeps_goes_on_sleeping() {
     tree.begin().unwrap();
     sleep(Duration::from_millis(20));
     drop(tree);
-    sleep(Duration::from_millis(20));
-    assert_eq!((state(child.id()), tracer(child.id())), ('S', "0".to_owned()));
+    assert_eq!(tracer(child.id()), "0");
+    eventually(|| state(child.id()) == 'S');
 }
 
 #[test]
@@ -90,8 +98,7 @@ fn a_process_that_is_stopped_stays_so() {
     let child = start(&["spin"]);
     let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
-    sleep(Duration::from_millis(20));
-    assert_eq!(state(child.id()), 'T');
+    eventually(|| state(child.id()) == 'T');
     let recorder = Recorder::default();
     let tree = attach(&child, &recorder);
     tree.begin().unwrap();
@@ -99,15 +106,15 @@ fn a_process_that_is_stopped_stays_so() {
     assert!(matches!(state(child.id()), 'T' | 't'));
     assert_eq!(enters(&recorder), 0);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
-    sleep(Duration::from_millis(50));
-    assert!(enters(&recorder) > 0);
+    eventually(|| enters(&recorder) > 0);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
-    sleep(Duration::from_millis(50));
+    // Stopped while it is traced, and again, by the kernel, when it is let go.
+    eventually(|| matches!(state(child.id()), 'T' | 't'));
     drop(tree);
-    assert_eq!((state(child.id()), tracer(child.id())), ('T', "0".to_owned()));
+    assert_eq!(tracer(child.id()), "0");
+    eventually(|| state(child.id()) == 'T');
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
-    sleep(Duration::from_millis(20));
-    assert_ne!(state(child.id()), 'T');
+    eventually(|| state(child.id()) != 'T');
 }
 
 /// Threads that come and go while they are attached to and let go, over and over.

@@ -5,6 +5,9 @@ use std::process::{Command as Program, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use falco_ptrace::events::Events;
+use falco_ptrace::memory::Memory;
+use falco_ptrace::stop::{Birth, End, Exec, Hooks, Stop, Until};
 use falco_ptrace::tracer::{Settings, Tree};
 use falco_ptrace::{Command, OnDeath};
 use nix::sys::signal::{Signal, kill};
@@ -226,4 +229,48 @@ fn commands_that_cannot_be_executed_are_refused() {
             wait(&tree);
         }
     }
+}
+
+#[test]
+fn a_file_that_is_no_program_is_run_by_a_shell() {
+    use std::os::unix::fs::OpenOptionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("script");
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o755).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, b"exit $(($1 + $#))\n").unwrap();
+    drop(file);
+    let argv = [path.into_os_string(), "40".into(), "x".into()];
+    for settings in crate::recorder::WAYS {
+        let run = trace(&argv, settings, plan(), Recorder::brief());
+        assert_eq!(run.status.code(), Some(42));
+    }
+}
+
+/// A bug in a hook costs an event, and nothing else.
+#[test]
+fn a_hook_that_panics_harms_nobody() {
+    struct Panics;
+    impl Hooks for Panics {
+        fn attached(&mut self, _: i64, _: i64, _: &mut Events) {}
+
+        fn enter(&mut self, _: &Stop, _: &Memory, _: &mut Events) -> Until {
+            panic!("on purpose");
+        }
+
+        fn exit(&mut self, _: &Stop, _: &Memory, _: &mut Events) {}
+
+        fn born(&mut self, _: &Birth, _: &Memory, _: &mut Events) {}
+
+        fn executed(&mut self, _: &Exec, _: &Memory, _: &mut Events) {}
+
+        fn ended(&mut self, _: &End, _: &mut Events) {}
+    }
+    let command = Command::new(&deed(&["open", "3"])).unwrap();
+    let tree = Tree::spawn(&command, SETTINGS, plan(), Panics).unwrap();
+    tree.begin().unwrap();
+    wait(&tree);
+    assert_eq!(tree.status(), Some(0));
+    assert!(tree.panics() >= 6, "{}", tree.panics());
+    assert_eq!(tree.control().processes(), 0);
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -112,6 +112,8 @@ impl Containers {
         for dir in dirs {
             fs::create_dir_all(root.join(dir)).expect("a directory of the image");
         }
+        let for_all = PermissionsExt::from_mode(0o1777);
+        fs::set_permissions(root.join("tmp"), for_all).expect("a mode of the image");
         fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static is installed");
         for applet in APPLETS {
             symlink("busybox", root.join("bin").join(applet)).expect("a link of the image");

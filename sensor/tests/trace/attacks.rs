@@ -68,16 +68,19 @@ fn attacks_are_reported_to_an_ordinary_user() {
     fs::copy(actor.path(), &own).unwrap();
     let attacks = host::attacks();
     let fields = fields_judged(&attacks);
-    let sets = rule_sets(&nobody);
+    // Written once: others read them meanwhile.
+    let sets = rule_sets(&nobody)
+        .into_iter()
+        .map(|(set, rules)| (set, configuration(&nobody, set, &rules, &fields)));
+    let sets: Vec<_> = sets.collect();
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    for (set, rules) in &sets {
-                        let config = configuration(&nobody, *set, rules, &fields);
-                        let found = judge(&nobody, &own, attack, *set, &config);
+                    for (set, config) in &sets {
+                        let found = judge(&nobody, &own, attack, *set, config);
                         wrong.lock().unwrap().extend(found);
                     }
                 }
@@ -158,6 +161,9 @@ fn judge(
                 .push(format!("{} ({set:?}): declared, but does not happen: {what}", attack.name)),
             None => {}
         }
+    }
+    if !wrong.is_empty() {
+        wrong.push(format!("    of {} ({set:?}) falco said:\n{stdout}{stderr}", attack.name));
     }
     wrong
 }

@@ -486,7 +486,7 @@ mod tests {
         assert_eq!([34, 0x41ff, 0x420c, u32::MAX].map(ptrace_request), [0; 4]);
         assert_eq!([1, 2, 50, 57, 66].map(sockopt), [1, 2, 50, 53, 20]);
         assert_eq!([0, 51, 54, u32::MAX].map(sockopt), [0; 4]);
-        assert_eq!([0x8000_0200, 0x8000_0801, 0x5801_00].map(quota_command), [1, 64, 256]);
+        assert_eq!([0x8000_0200, 0x8000_0801, 0x0058_0100].map(quota_command), [1, 64, 256]);
         assert_eq!([0, 16, 0x110, 19].map(semctl_command), [4, 4096, 4096, 16]);
         assert_eq!([4, 10, 20, u32::MAX].map(semctl_command), [0; 4]);
     }

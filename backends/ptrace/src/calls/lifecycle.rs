@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use falco_event::portable::clone_flags;
+use falco_event::portable::{capabilities, clone_flags};
 use falco_event::{EventBuilder, EventCode};
 use falco_source::snapshot::Thread;
 
@@ -166,6 +166,14 @@ impl Calls {
         };
         let Some(mut thread) = thread else { return };
         process.limits_are_old = false;
+        if let Some(path) = thread.exepath.strip_suffix(b" (deleted)") {
+            // Unless the file is called so.
+            let found =
+                process.held().and_then(|held| held.identity_of_path(None, &thread.exepath));
+            if found.is_none_or(|found| found.ino != thread.exe_ino) {
+                thread.exepath = path.to_vec();
+            }
+        }
         if let Some(before) = before {
             // What no execution changes.
             thread.pidns_init_start_ts = before.pidns_init_start_ts;
@@ -408,9 +416,9 @@ fn put_program(
     ];
     let flags = flags.iter().filter(|(is, _)| *is).fold(0, |all, (_, flag)| all | flag);
     event.bytes(env).u32(thread.tty).i64(thread.vpgid).u32(thread.loginuid).u32(flags);
-    event.u64(thread.cap_inheritable).u64(thread.cap_permitted).u64(thread.cap_effective);
+    for set in [thread.cap_inheritable, thread.cap_permitted, thread.cap_effective] {
+        event.u64(capabilities(set));
+    }
     event.u64(thread.exe_ino).u64(thread.exe_ino_ctime).u64(thread.exe_ino_mtime);
-    let path = &thread.exepath;
-    event.u32(thread.uid).text(path.strip_suffix(b" (deleted)").unwrap_or(path));
-    event.i64(thread.pgid).u32(thread.gid);
+    event.u32(thread.uid).text(&thread.exepath).i64(thread.pgid).u32(thread.gid);
 }

@@ -251,7 +251,9 @@ impl Calls {
             }
             AtEntry::Close => {
                 let fd = i64::from(stop.args[0] as i32);
-                self.with_teller((stop.ts, stop.tid, stop.pid), events, |tell| tell.fd(fd));
+                self.with_teller((stop.ts, stop.tid, stop.pid), events, |tell| {
+                    tell.fd(fd, false);
+                });
             }
             AtEntry::Exec => {
                 let exec_path = lifecycle::exec_path(stop, treatment.name, memory);

@@ -311,7 +311,7 @@ impl Params<'_> {
 
     /// Tells what must be known before the event, then the event.
     pub(super) fn finish(&mut self) {
-        let Params { desk, events, proc, process, call: Call { stop, .. }, .. } = self;
+        let Params { desk, events, proc, process, code, call: Call { stop, .. }, .. } = self;
         let (uses, gives) = (std::mem::take(&mut self.uses), std::mem::take(&mut self.gives));
         let mut tell = tell::Teller {
             at: (stop.ts, stop.tid),
@@ -322,7 +322,7 @@ impl Params<'_> {
         };
         tell.cwd();
         for fd in uses.iter() {
-            tell.fd(fd);
+            tell.fd(fd, *code == EventCode::SOCKET_CONNECT_X);
         }
         for fd in gives.iter() {
             tell.given(fd, self.opened.take());

@@ -56,8 +56,8 @@ impl Teller<'_> {
         });
     }
 
-    /// What fd `num` is.
-    pub(super) fn fd(&mut self, num: i64) {
+    /// What fd `num` is. Of a socket `without_ends`, only its kind: its ends are told next.
+    pub(super) fn fd(&mut self, num: i64, without_ends: bool) {
         let Some(held) = self.process.held() else { return };
         let Ok(identity) = held.identity(num) else { return };
         let Some(identity) = identity else {
@@ -82,7 +82,7 @@ impl Teller<'_> {
         let Some(fd) = self.proc.held_fd(held, num) else { return };
         let link = self.proc.link(held, num).map(Box::from);
         self.process.tell(num, Told { identity, link });
-        self.kind(num, fd.ino, &fd.kind);
+        self.kind(num, fd.ino, &fd.kind, without_ends);
     }
 
     /// Fd `num` has just been told by an event of its own; which file it is, if that is known.
@@ -97,13 +97,13 @@ impl Teller<'_> {
         self.process.tell(num, Told { identity, link });
     }
 
-    fn kind(&mut self, num: i64, ino: u64, kind: &FdKind) {
+    fn kind(&mut self, num: i64, ino: u64, kind: &FdKind, without_ends: bool) {
         match kind {
             FdKind::File { name, open_flags, dev } => self.file(num, name, *open_flags, *dev, ino),
             FdKind::Directory { name } => self.file(num, name, O_DIRECTORY | 1, 0, ino),
             FdKind::Named { scap_type, name } => self.named(num, ino, *scap_type, name),
             // A socket: its family tells more.
-            _ => self.socket(num),
+            _ => self.socket(num, without_ends),
         }
     }
 
@@ -156,7 +156,7 @@ impl Teller<'_> {
         }
     }
 
-    fn socket(&mut self, num: i64) {
+    fn socket(&mut self, num: i64, without_ends: bool) {
         let ends = self.process.held_mut().and_then(|held| self.proc.ends(held, num));
         let Some(ends) = ends else {
             // Of another family, or nobody could tell: at least it is no longer what it was.
@@ -167,6 +167,9 @@ impl Teller<'_> {
                 let domain = if local.ip.is_ipv4() { 2 } else { 10 };
                 let (ty, protocol) = type_of(*proto, *is_datagram);
                 self.new_socket(num, domain, ty, protocol);
+                if without_ends {
+                    return;
+                }
                 if *is_listening {
                     self.bound(num, *local);
                 } else if remote.port != 0 {
@@ -175,7 +178,7 @@ impl Teller<'_> {
             }
             Ends::Unix { is_connected, is_datagram, .. } => {
                 self.new_socket(num, 1, if *is_datagram { 2 } else { 1 }, 0);
-                if *is_connected {
+                if *is_connected && !without_ends {
                     let mut param = Vec::new();
                     tuple::write(&mut param, &ends, None, tuple::Direction::Connecting);
                     self.push(EventCode::SOCKET_CONNECT_X, |event| {

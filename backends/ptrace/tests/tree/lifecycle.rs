@@ -147,7 +147,7 @@ fn the_callers_side_is_told_if_somebody_asks() {
 }
 
 /// An interpreter with threads.
-fn python() -> Option<String> {
+pub fn python() -> Option<String> {
     let path = std::env::var("PATH").unwrap_or_default();
     let found = path.split(':').map(|dir| format!("{dir}/python3")).find(|file| {
         // Not a script that looks for the right one.

@@ -131,3 +131,37 @@ fn without_a_filter_the_same_is_told() {
     let codes = |seen: &Seen| seen.events.iter().map(Event::code).collect::<Vec<_>>();
     assert_eq!(codes(&filtered), codes(&all));
 }
+
+/// A server and its client, of which only some calls are watched.
+const TCP: &str = "import socket, threading\n\
+    s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()\n\
+    c = socket.create_connection(s.getsockname()); a, _ = s.accept()\n\
+    c.sendto(b'ping', ('127.0.0.1', 1)); a.recvfrom(9); a.sendto(b'pong', ('127.0.0.1', 1)); c.close()";
+
+#[test]
+fn sockets_that_were_made_unseen_are_told_before_what_goes_through_them() {
+    let Some(python) = crate::lifecycle::python() else { return };
+    let Some(seen) = run(&[&python, "-c", TCP], &["connect", "sendto"]) else { return };
+    assert_eq!(seen.status, 0);
+    let is = |code: EventCode| move |event: &Event| event.code() == code && !event.is_for_tables();
+    // The connect tells its own ends: before it, there is just a socket.
+    let told = before(&seen, is(EventCode::SOCKET_CONNECT_X));
+    let last = told.last().unwrap();
+    assert_eq!(last.code(), EventCode::SOCKET_SOCKET_X);
+    assert_eq!((last.number("domain"), last.number("type")), (2, 1));
+    let connect = seen.events.iter().find(|event| is(EventCode::SOCKET_CONNECT_X)(event)).unwrap();
+    assert_eq!(last.number("fd"), connect.number("fd"));
+    // The accepted one was never seen.
+    let sends: Vec<_> =
+        seen.events.iter().filter(|event| is(EventCode::SOCKET_SENDTO_X)(event)).collect();
+    let data: Vec<_> = sends.iter().map(|event| event.param("data")).collect();
+    assert_eq!(data, [b"ping".to_vec(), b"pong".to_vec()]);
+    assert_eq!(sends[0].param("tuple"), connect.param("tuple"));
+    let (there, back) = (sends[0].param("tuple"), sends[1].param("tuple"));
+    assert_eq!((&there[1..7], &there[7..13]), (&back[7..13], &back[1..7]));
+    let told = before(&seen, |event| event.raw().bytes() == sends[1].raw().bytes());
+    let accepted = sends[1].number("fd");
+    assert!(told.iter().any(|event| {
+        event.code() == EventCode::SOCKET_SOCKET_X && event.number("fd") == accepted
+    }));
+}

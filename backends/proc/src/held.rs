@@ -4,6 +4,7 @@
 //! many there are. What is told is what holds at the moment of the call.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use falco_event::net::Endpoint;
@@ -17,7 +18,7 @@ use crate::fds::{self, Place};
 use crate::files::{Name, directory, stat};
 use crate::host::{self, Host};
 use crate::mounts::{Layer, layer};
-use crate::process::{Process, Threads};
+use crate::process::{self, Process, Threads};
 use crate::sockets::Sockets;
 use crate::task::Status;
 use crate::text::unescape_comm;
@@ -95,6 +96,36 @@ pub enum Ends {
         /// Whether it sends datagrams.
         is_datagram: bool,
     },
+}
+
+/// What of a process need not be read, because it has not changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Its limit of open files.
+    pub fdlimit: Option<u64>,
+    /// Who logged in.
+    pub loginuid: Option<u32>,
+}
+
+/// Where a process has its arguments and environment, in its own memory: addresses. Empty where they
+/// may not be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Strings {
+    /// `argv`, each string with its NUL.
+    pub args: Range<u64>,
+    /// `NAME=value`, each with its NUL.
+    pub env: Range<u64>,
+}
+
+impl Strings {
+    /// Most bytes of either that are told.
+    pub const MOST: usize = process::ARGUMENTS;
+
+    /// Puts into a thread what was read at these places.
+    pub fn set(thread: &mut Thread, args: &[u8], env: &[u8]) {
+        let most = |text: &'_ [u8]| text.len().min(Self::MOST);
+        process::set_strings(thread, &args[..most(args)], &env[..most(env)]);
+    }
 }
 
 /// What `status` tells of a thread: name, ids, credentials and memory.
@@ -184,22 +215,26 @@ impl Proc {
     pub fn thread_without_fds(&mut self, tid: i64) -> Option<Thread> {
         let tid = u64::try_from(tid).ok().filter(|tid| *tid > 0)?;
         let dir = directory(&self.host()?.proc, Name::of(tid).as_c_str()).ok()?;
-        self.thread_in((tid, dir.as_fd()), None)
+        Some(self.process_in((tid, dir.as_fd()), process::Known::default())?.thread)
     }
 
-    /// The same, of the first thread of a process that is held. `fdlimit`, if it is known, saves a
-    /// tenth of the time.
-    pub fn held_thread(&mut self, held: &Held, fdlimit: Option<u64>) -> Option<Thread> {
-        self.thread_in((held.pid, held.dir.as_fd()), fdlimit)
+    /// The first thread of a process that is held, without its fds, its root, and what lies in its
+    /// own memory: [`Strings`]. What is `known` is not read.
+    pub fn held_thread(&mut self, held: &Held, known: Known) -> Option<(Thread, Strings)> {
+        let Known { fdlimit, loginuid } = known;
+        let known = process::Known { fdlimit, loginuid, texts: true };
+        let process = self.process_in((held.pid, held.dir.as_fd()), known)?;
+        let [args, env] = process.strings;
+        Some((process.thread, Strings { args, env }))
     }
 
-    fn thread_in(&mut self, of: (u64, BorrowedFd<'_>), fdlimit: Option<u64>) -> Option<Thread> {
+    fn process_in(&mut self, of: (u64, BorrowedFd<'_>), known: process::Known) -> Option<Process> {
         self.freshen();
         self.host()?;
         let host = self.host.as_ref()?;
-        let mut process = self.reader.process_in(host, self.boot_ts, of, Threads::Bare, fdlimit)?;
+        let mut process = self.reader.process_in(host, self.boot_ts, of, Threads::Bare, known)?;
         self.name_init(&mut process);
-        Some(process.thread)
+        Some(process)
     }
 
     /// These processes with all their threads and fds, and their ancestors without; machine and

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use falco_event::portable::{capabilities, clone_flags};
 use falco_event::{EventBuilder, EventCode};
+use falco_proc::held::{Known, Strings};
 use falco_source::snapshot::Thread;
 
 use super::Calls;
@@ -152,20 +153,25 @@ impl Calls {
         self.proc.ids(process.held()?, tid)
     }
 
-    pub(super) fn tell_exec(&mut self, exec: &Exec, events: &mut Events) {
+    pub(super) fn tell_exec(&mut self, exec: &Exec, memory: &Memory, events: &mut Events) {
         let Exec { pid, former_tid, ts, .. } = *exec;
         let path = self.entries.remove(&former_tid).and_then(|entry| entry.exec_path);
         self.entries.remove(&pid);
         let before = self.processes.get(pid).and_then(|process| process.image.clone());
         self.processes.entry(pid).executed();
         let process = self.processes.hold(pid, &mut self.proc);
-        let fdlimit = before.as_ref().filter(|_| !process.limits_are_old).map(|b| b.fdlimit);
-        let thread = match process.held() {
-            Some(held) => self.proc.held_thread(held, fdlimit),
-            None => self.proc.thread_without_fds(pid),
-        };
+        let known = before.as_ref().map_or(Known::default(), |before| Known {
+            fdlimit: Some(before.fdlimit).filter(|_| !process.limits_are_old),
+            // Whoever logs somebody in has set it, and changes credentials next.
+            loginuid: Some(before.loginuid).filter(|_| !process.credentials_are_old),
+        });
+        let held = process.held().and_then(|held| self.proc.held_thread(held, known));
+        let thread = held
+            .and_then(|(thread, strings)| with_strings(thread, &strings, memory))
+            .or_else(|| self.proc.thread_without_fds(pid));
         let Some(mut thread) = thread else { return };
         process.limits_are_old = false;
+        process.credentials_are_old = false;
         if let Some(path) = thread.exepath.strip_suffix(b" (deleted)") {
             // Unless the file is called so.
             let found =
@@ -269,6 +275,26 @@ impl Calls {
             events.append(&event);
         }
     }
+}
+
+/// A thread with the arguments and environment that its memory holds; `None` if that cannot be read.
+fn with_strings(mut thread: Thread, strings: &Strings, memory: &Memory) -> Option<Thread> {
+    let len = |range: &std::ops::Range<u64>| {
+        let len = range.end.checked_sub(range.start)?;
+        Some(usize::try_from(len).unwrap_or(usize::MAX).min(Strings::MOST))
+    };
+    let mut bytes = [0; 2 * Strings::MOST];
+    let (args, env) = bytes.split_at_mut(Strings::MOST);
+    let args = args.get_mut(..len(&strings.args)?)?;
+    let env = env.get_mut(..len(&strings.env)?)?;
+    let wanted = args.len() + env.len();
+    let read = memory.read_all(&mut [(strings.args.start, args), (strings.env.start, env)]);
+    // A program has at least a name, unless nothing may be seen.
+    if strings.args.start == 0 || read < wanted {
+        return None;
+    }
+    Strings::set(&mut thread, args, env);
+    Some(thread)
 }
 
 const EXECVEAT: u16 = 322;

@@ -318,6 +318,9 @@ impl Hooks for Calls {
             (decoder.fill)(params.call, params);
             params.finish();
         });
+        if treatment.is_needed {
+            self.processes.entry(stop.pid).credentials_are_old = true;
+        }
         if treatment.at_entry == AtEntry::Move {
             // The event says so, but by the text of the path.
             self.processes.entry(stop.pid).cwd_is_old = true;
@@ -328,8 +331,8 @@ impl Hooks for Calls {
         self.tell_birth(birth, events);
     }
 
-    fn executed(&mut self, exec: &Exec, _: &Memory, events: &mut Events) {
-        self.tell_exec(exec, events);
+    fn executed(&mut self, exec: &Exec, memory: &Memory, events: &mut Events) {
+        self.tell_exec(exec, memory, events);
     }
 
     fn ended(&mut self, end: &End, events: &mut Events) {

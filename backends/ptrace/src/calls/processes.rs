@@ -42,6 +42,8 @@ pub(super) struct Process {
     pub(super) cwd_is_old: bool,
     /// Its limits may have been changed.
     pub(super) limits_are_old: bool,
+    /// Its credentials have been changed.
+    pub(super) credentials_are_old: bool,
     told: Arc<HashMap<i64, Told>>,
     held: Option<Held>,
 }
@@ -143,6 +145,7 @@ impl Processes {
             child.cwd.clone_from(&parent.cwd);
             child.cwd_is_old = parent.cwd_is_old;
             child.limits_are_old = parent.limits_are_old;
+            child.credentials_are_old = parent.credentials_are_old;
             child.told.clone_from(&parent.told);
         }
         self.by_pid.insert(pid, child);

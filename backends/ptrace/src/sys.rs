@@ -340,6 +340,23 @@ pub(crate) fn let_interrupt(signal: i32) -> io::Result<()> {
     if got < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Has the kernel send this process no SIGCHLD for stops of tracees, whatever it does with that signal:
+/// the tracer waits for them anyway. Each would wake threads that have nothing to do, and every reader of
+/// a signalfd (kernel/signal.c: `do_notify_parent_cldstop`, `signalfd_notify`). execve(2) undoes it, so the
+/// traced do not inherit it.
+pub(crate) fn no_signal_for_stops() -> io::Result<()> {
+    // SAFETY: a structure of integers, an empty mask and pointers, for which zero is a value.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: only asks; the structure is valid and written by the call alone.
+    let mut got = unsafe { libc::sigaction(libc::SIGCHLD, ptr::null(), &raw mut action) };
+    if got == 0 {
+        action.sa_flags |= libc::SA_NOCLDSTOP;
+        // SAFETY: the action that was there, with one more flag.
+        got = unsafe { libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut()) };
+    }
+    if got < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Nanoseconds since the epoch.
 pub(crate) fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -82,11 +82,15 @@ impl Tree {
             // Most trees end together, in a moment.
             Rest::Wait if ended.elapsed() < A_MOMENT => return,
             Rest::Wait if self.quiet => {}
-            Rest::Wait => tell(&format!(
-                "the command ended with {}; what it started goes on and is watched \
-                 (--rest kill would end it)",
-                exit::told(status)
-            )),
+            Rest::Wait => {
+                let what = match self.ptrace.control().processes() {
+                    0 => return,
+                    1 => "1 process that it started goes on and is watched".to_owned(),
+                    n => format!("{n} processes that it started go on and are watched"),
+                };
+                let told = exit::told(status);
+                tell(&format!("the command ended with {told}; {what} (--rest kill ends the rest)"));
+            }
         }
         self.dealt_with = true;
     }

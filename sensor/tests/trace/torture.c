@@ -50,12 +50,25 @@ static void look(void)
     close(f);
 }
 
-/* For a child that would never end by itself. */
-static void die_with_parent(void)
+/* A child that would never end by itself dies with its parent. It is given back when that is certain:
+ * whoever is stopped before stays so for ever if nobody is left to continue it. */
+static pid_t mortal_child(void)
 {
-    must(prctl(PR_SET_PDEATHSIG, SIGKILL), "PR_SET_PDEATHSIG");
-    if (getppid() == 1)
-        _exit(1);
+    int ends[2];
+    char byte;
+    must(pipe(ends), "pipe");
+    pid_t parent = getpid(), c = must(fork(), "fork");
+    if (c == 0) {
+        must(prctl(PR_SET_PDEATHSIG, SIGKILL), "PR_SET_PDEATHSIG");
+        if (getppid() != parent)
+            _exit(1);
+        must(write(ends[1], "x", 1), "write");
+    }
+    close(ends[1]);
+    if (c != 0)
+        must(read(ends[0], &byte, 1), "read");
+    close(ends[0]);
+    return c;
 }
 
 static void nap(long microseconds)
@@ -414,9 +427,8 @@ static int interrupted(long n)
 /* stops N : a child that is stopped and continued, seen by its parent each time */
 static int stops(long n)
 {
-    pid_t c = must(fork(), "fork");
+    pid_t c = mortal_child();
     if (c == 0) {
-        die_with_parent();
         for (;;) {
             look();
             sched_yield();
@@ -442,9 +454,8 @@ static int stops(long n)
 /* stopped-storm N : a process with threads under a storm of stops that nobody waits for */
 static int stopped_storm(long n)
 {
-    pid_t c = must(fork(), "fork");
+    pid_t c = mortal_child();
     if (c == 0) {
-        die_with_parent();
         pthread_t t;
         for (int i = 0; i < 16; i++)
             pthread_create(&t, NULL, wait_for_ever, NULL);
@@ -468,9 +479,8 @@ static int kills(long n)
 {
     long right = 0;
     for (long i = 0; i < n; i++) {
-        pid_t c = must(fork(), "fork");
+        pid_t c = mortal_child();
         if (c == 0) {
-            die_with_parent();
             for (;;) {
                 look();
                 if (vfork() == 0) {

@@ -218,6 +218,7 @@ impl Tree {
         make: impl FnOnce(Arc<Shared>) -> io::Result<Tracer<H>> + Send + 'static,
     ) -> io::Result<Self> {
         sys::let_interrupt(WAKE as i32)?;
+        sys::no_signal_for_stops()?;
         let shared = Arc::new(Shared::default());
         let for_thread = Arc::clone(&shared);
         let (tell, told) = std::sync::mpsc::sync_channel(1);

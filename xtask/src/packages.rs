@@ -45,6 +45,13 @@ const LIVE: [Need; 4] = [
     Need { program: "setcap", packages: &["libcap2-bin"], purpose: "to watch without root" },
 ];
 
+/// What programs watched by `falco trace` are held against, beside those that are measured.
+const TRACED: [Need; 1] = [Need {
+    program: "/usr/share/doc/libpython3-testsuite/copyright",
+    packages: &["libpython3-testsuite", "python3"],
+    purpose: "for Python's tests of processes under falco trace",
+}];
+
 /// Docker's client: in Debian 12 it comes with `docker.io`, in 13 it is a package of its own.
 const DOCKER: Need =
     Need { program: "docker", packages: &["docker-cli"], purpose: "to attack in containers" };
@@ -115,7 +122,9 @@ pub fn ensure_live() -> Result {
         return Ok(());
     }
     ensure(&LIVE)?;
-    ensure(&[DOCKER])
+    ensure(&[DOCKER])?;
+    ensure(&TRACE)?;
+    ensure(&TRACED)
 }
 
 /// Sees to it that `cargo SUBCOMMAND` is there: builds its crate if not.

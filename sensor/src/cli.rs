@@ -47,7 +47,6 @@ Examples:
   falco -e attack.scap -r falco_rules.yaml          alerts of a capture, as Falco gives them
   falco -e attack.scap -r rules.d -o json_output=true -o rule_matching=all
   falco events -e attack.scap --filter 'evt.type=execve' --fields proc.name,proc.cmdline
-  falco -V my_rules.yaml                            check a rules file
 
 With -r, or rules in /etc/falco, no configuration file is needed: Falco's shipped settings hold, and
 alerts go to stdout. -e FILE (which Falco removed in 0.37) is -o engine.kind=replay

@@ -7,13 +7,13 @@ use falco_enrich::fields::SyscallFields;
 use falco_enrich::state::{Limits, State};
 use falco_event::EventCode;
 use falco_event::raw::DUMP_STATE_ONLY;
-use falco_gvisor::events::Events;
 use falco_gvisor::mapper::{Mapper, sandbox_number};
 use falco_gvisor::message::{self, Message};
 use falco_gvisor::proto::{self, ContextData};
 use falco_gvisor::replay::Recording;
 use falco_gvisor::{runsc, wire};
 use falco_rules::template::Template;
+use falco_source::events::Events;
 
 /// When the stories that are made up begin.
 const BEGIN: u64 = 1_795_000_000_000_000_000;

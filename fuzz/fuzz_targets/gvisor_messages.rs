@@ -4,7 +4,7 @@
 use falco_enrich::state::{Limits, State};
 use falco_event::RawEvent;
 use falco_fuzz::messages;
-use falco_gvisor::events::Events;
+use falco_source::events::Events;
 use falco_gvisor::mapper::Mapper;
 use falco_gvisor::message;
 use falco_gvisor::runsc::process;

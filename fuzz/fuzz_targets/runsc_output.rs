@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use falco_gvisor::containers::Told;
-use falco_gvisor::events::Events;
+use falco_source::events::Events;
 use falco_gvisor::runsc::roots::Name;
 use falco_gvisor::runsc::{process, state, text};
 use libfuzzer_sys::fuzz_target;

@@ -36,7 +36,8 @@ const PIDFILE_FAILURE: u8 = 255;
 /// With the message that Falco prints behind `Error: `; the exit code is then 1.
 pub fn run(options: &Options, cmdline: &str) -> Result<ExitCode> {
     options.strays.iter().for_each(|stray| {
-        let hint = suggest::closest(stray, ["events", "rules", "record", "doctor", "gvisor"]);
+        let hint =
+            suggest::closest(stray, ["events", "rules", "record", "doctor", "gvisor", "trace"]);
         let hint = hint.map(|like| format!("; did you mean 'falco {like}'?")).unwrap_or_default();
         notice(&format!("argument '{stray}' is ignored, it is no option{hint}"));
     });

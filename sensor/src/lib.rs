@@ -13,6 +13,7 @@
 //! * [`doctor`]: `falco doctor`, whether this host can be watched.
 //! * [`rules_cmd`]: `falco rules`, the tools for authors of rules.
 //! * `gvisor`: sandboxes of gVisor as a source, and `falco gvisor`.
+//! * [`trace_cmd`]: `falco trace`, one command and all that it starts, without privileges.
 //! * `event_sources`: which sources to open.
 //! * `list`, `list_events`, `version`, `support`: what is printed instead of running.
 //!
@@ -49,6 +50,7 @@ mod signals;
 mod stats;
 mod summary;
 mod support;
+pub mod trace_cmd;
 mod version;
 mod walk;
 
@@ -63,6 +65,10 @@ use cli::{Command, Stop};
 /// Runs the program; `args` begins with its name.
 pub fn run(args: Vec<OsString>) -> ExitCode {
     let cmdline = args.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let failure = match args.get(1) {
+        Some(word) if word == "trace" => ExitCode::from(trace_cmd::FAILED),
+        _ => ExitCode::FAILURE,
+    };
     let result = match cli::parse(args) {
         Ok(Command::Run(options)) => app::run(&options, &cmdline),
         Ok(Command::Events(options)) => events_cmd::run(&options).map(|()| ExitCode::SUCCESS),
@@ -70,6 +76,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Ok(Command::Rules(options)) => rules_cmd::run(&options),
         Ok(Command::Doctor(options)) => doctor::run(&options),
         Ok(Command::Gvisor(options)) => gvisor::run(&options).map(|()| ExitCode::SUCCESS),
+        Ok(Command::Trace(options)) => return trace_cmd::run(&options),
         Err(Stop::Help(text)) => {
             io::stdout().write_all(text.as_bytes()).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
@@ -80,13 +87,18 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         if is_broken_pipe(&error) {
             return ExitCode::SUCCESS;
         }
-        let message = message(&error);
-        // Falco says this word instead of the other where its engine throws.
-        let prefix = if message.starts_with("Runtime error: ") { "" } else { "Error: " };
-        // Nothing can be done if stderr is gone, too.
-        let _ = writeln!(io::stderr(), "{prefix}{}", message.trim_end());
-        ExitCode::FAILURE
+        tell_error(&error);
+        failure
     })
+}
+
+/// Says on stderr why the program ends.
+fn tell_error(error: &anyhow::Error) {
+    let message = message(error);
+    // Falco says this word instead of the other where its engine throws.
+    let prefix = if message.starts_with("Runtime error: ") { "" } else { "Error: " };
+    // Nothing can be done if stderr is gone, too.
+    let _ = writeln!(io::stderr(), "{prefix}{}", message.trim_end());
 }
 
 /// The error with its causes, leaving out those that the text before them already tells.

@@ -30,7 +30,6 @@ impl Stop {
     }
 
     /// Asks for it, as a signal does.
-    #[cfg(test)]
     pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

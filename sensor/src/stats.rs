@@ -24,6 +24,11 @@ impl AlertStats {
         }
     }
 
+    /// How many there were of each rule.
+    pub fn counts(&self) -> impl Iterator<Item = u64> {
+        self.by_rule.iter().copied()
+    }
+
     /// Prints Falco's statistics; `rules` gives name and priority of each rule.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! * [`packages`]: the Debian packages that commands need, installed on demand; [`debian`]: those that
 //!   are only unpacked; [`mod@runsc`]: the second of gVisor's builds, which is one of them.
 //! * [`measure`]: hands over to the crate `measure`, which holds the binary against Falco.
+//! * [`portable`]: the static binary.
 //! * [`vm`]: the probe and the live tests on Debian's kernels, under QEMU.
 //! * [`fresh_root`]: shows that a machine with nothing but rustup's Rust is enough.
 //!
@@ -16,6 +17,7 @@ mod fresh_root;
 mod fuzz;
 mod measure;
 mod packages;
+mod portable;
 mod process;
 mod run;
 mod runsc;
@@ -86,9 +88,15 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "bench",
         args: "replay [CAPTURE] [--rules FILE]... | rules | live [open=N]... [--json FILE] | \
-               gvisor [SESSION] | churn [PROCESSES] | evaluate",
+               gvisor [SESSION] | trace [JOB]... [--rounds N] | churn [PROCESSES] | evaluate",
         about: "speed, cost and memory against Falco's; sandboxes; tables under churn; conditions",
         run: measure::bench,
+    },
+    Command {
+        name: "static",
+        args: "[--debug]",
+        about: "the binary as one file without libraries, for images (falco trace)",
+        run: portable::run,
     },
     Command {
         name: "verifier",

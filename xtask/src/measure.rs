@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::packages::{self, BUILD, VALGRIND};
+use crate::packages::{self, BUILD, TRACE, VALGRIND};
 use crate::{Result, process, run, runsc};
 
 /// `measure conformance`, of the release binary; everything when `args` name nothing.
@@ -26,6 +26,7 @@ pub fn bench(args: &[String]) -> Result {
     }
     match args.first().map(String::as_str) {
         Some("replay") => packages::ensure(&[VALGRIND])?,
+        Some("trace") => packages::ensure(&TRACE)?,
         Some("live") if !packages::is_root() => {
             return Err("bench live needs root: the sensor watches the kernel".into());
         }

@@ -46,6 +46,13 @@ const LIVE: [Need; 5] = [
     Need { program: "setcap", packages: &["libcap2-bin"], purpose: "to watch without root" },
 ];
 
+/// What programs watched by `falco trace` are held against, beside those that are measured.
+const TRACED: [Need; 1] = [Need {
+    program: "/usr/share/doc/libpython3-testsuite/copyright",
+    packages: &["libpython3-testsuite", "python3"],
+    purpose: "for Python's tests of processes under falco trace",
+}];
+
 /// Docker's client: in Debian 12 it comes with `docker.io`, in 13 it is a package of its own.
 const DOCKER: Need =
     Need { program: "docker", packages: &["docker-cli"], purpose: "to attack in containers" };
@@ -57,6 +64,14 @@ pub const XZ: Need =
 /// Counts instructions.
 pub const VALGRIND: Need =
     Need { program: "valgrind", packages: &["valgrind"], purpose: "to count instructions" };
+
+/// What `falco trace` is measured on, and held against.
+pub const TRACE: [Need; 4] = [
+    Need { program: "/usr/sbin/nginx", packages: &["nginx-light"], purpose: "as a busy server" },
+    Need { program: "wrk", packages: &["wrk"], purpose: "to keep a server busy" },
+    Need { program: "/usr/sbin/ip", packages: &["iproute2"], purpose: "for a network of its own" },
+    Need { program: "strace", packages: &["strace"], purpose: "to compare with" },
+];
 
 /// Makes Debian roots.
 pub const DEBOOTSTRAP: Need =
@@ -108,7 +123,9 @@ pub fn ensure_live() -> Result {
         return Ok(());
     }
     ensure(&LIVE)?;
-    ensure(&[DOCKER])
+    ensure(&[DOCKER])?;
+    ensure(&TRACE)?;
+    ensure(&TRACED)
 }
 
 /// Sees to it that `cargo SUBCOMMAND` is there: builds its crate if not.

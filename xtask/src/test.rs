@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::packages::{self, BUILD, CLANG, CXX, STRIP};
 use crate::process::{self, WORKSPACES};
-use crate::{Result, deny, fuzz, measure, runsc, vm};
+use crate::{Result, deny, fuzz, measure, portable, runsc, vm};
 
 /// One of the things that must hold.
 struct Step {
@@ -20,6 +20,8 @@ const STEPS: &[Step] = &[
     Step { name: "fmt", run: fmt },
     Step { name: "clippy", run: clippy },
     Step { name: "doc", run: doc },
+    // Without optimising, which takes long. Live tests put it into a container.
+    Step { name: "static", run: |_| portable::build(false).map(drop) },
     Step { name: "unit", run: unit },
     Step { name: "deny", run: deny::run },
     Step { name: "conformance", run: measure::conformance },

@@ -4,8 +4,8 @@
 //!   [`flagsets`]: named flag values, [`types`]: the vocabulary of these tables.
 //! * [`raw`]: [`RawEvent`], a borrowed and validated view over one event's bytes.
 //! * [`encode`]: [`EventBuilder`], which makes such bytes.
-//! * [`linux`]: Linux's flags and numbers in the portable values of events.
 //! * [`net`]: socket addresses and tuples inside parameters.
+//! * [`portable`]: the kernel's flags and numbers as events have them.
 //! * [`predicate`]: what an event type does (creates an fd, changes state, …).
 //!
 //! This crate holds no state and reads no files. Source of the facts: falcosecurity/libs
@@ -14,9 +14,9 @@
 
 pub mod encode;
 pub mod flagsets;
-pub mod linux;
 pub mod native;
 pub mod net;
+pub mod portable;
 pub mod predicate;
 pub mod raw;
 pub mod syscalls;

@@ -4,11 +4,11 @@
 use std::error::Error;
 use std::time::Instant;
 
-use falco_gvisor::events::Events;
 use falco_gvisor::mapper::Mapper;
 use falco_gvisor::message::{Message, decode};
 use falco_gvisor::replay::Recording;
 use falco_gvisor::wire;
+use falco_source::events::Events;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);

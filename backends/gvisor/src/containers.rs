@@ -17,7 +17,7 @@ use falco_source::accounts::Accounts;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use crate::events::Events;
+use falco_source::events::Events;
 
 /// Characters of a container's id that are shown.
 const SHOWN: usize = 12;

@@ -8,7 +8,7 @@
 //! * [`receiver`]: the socket that sandboxes send to, and everything that arrives there, unread;
 //!   [`replay`]: recorded sessions, sent again.
 //! * [`wire`]: handshake and framing; [`message`]: one message decoded; [`proto`]: its parts.
-//! * [`mapper`]: messages of one sandbox to events; [`events`]: where they wait.
+//! * [`mapper`]: messages of one sandbox to events.
 //! * [`containers`]: what a container is, told as events.
 //! * [`attach`]: sessions begun, begun anew and ended beside the flow of events.
 //! * [`source`]: [`Gvisor`], which puts all of this together; [`status`]: what it tells other processes.
@@ -21,7 +21,6 @@
 pub mod attach;
 pub mod containers;
 pub mod coverage;
-pub mod events;
 pub mod mapper;
 pub mod message;
 pub mod points;

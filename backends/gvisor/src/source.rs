@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use falco_source::{Capabilities, Next, Snapshot, Source, SourceError, Stats, ThreadLookup};
 
 use crate::attach::{AttachOptions, Attacher, Link, Outcome};
-use crate::events::Events;
 use crate::receiver::{Batch, Connection, Consumer, Receiver, ReceiverStats, Taken, now_ns};
 use crate::status::{self, SessionInfo};
+use falco_source::events::Events;
 use numbers::Numbers;
 use sandbox::{For, Handled, Sandbox, Sandboxes};
 

@@ -11,6 +11,7 @@
 //! * `host`: where procfs is, the machine and its interfaces. Users and groups are read by
 //!   [`falco_source::accounts`].
 //! * `scan`: the whole host, on one or several threads; `budget`: how much look-ups may cost.
+//! * [`held`]: a process that is stopped and looked at often, by directories that stay open.
 //! * `files`, `text`: reading with few system calls, and the kinds of text in procfs.
 //!
 //! # What it costs
@@ -33,6 +34,7 @@ mod budget;
 mod cgroups;
 mod fds;
 mod files;
+pub mod held;
 mod host;
 mod mounts;
 mod peek;
@@ -156,6 +158,8 @@ pub struct Proc {
     /// Starts of the first processes of pid namespaces (inode), nanoseconds since the epoch.
     inits: HashMap<u64, u64>,
     budget: Budget,
+    /// When what was learned of mounts and cgroups was last forgotten, for [`held`].
+    learned: Option<Instant>,
 }
 
 impl std::fmt::Debug for Proc {
@@ -186,6 +190,7 @@ impl Proc {
             boot_ts: Host::boot_ts(),
             inits: HashMap::new(),
             budget: Budget::new(limits.lookups, limits.lookup_time),
+            learned: None,
         }
     }
 

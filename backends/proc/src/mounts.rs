@@ -72,7 +72,7 @@ impl Mount {
     }
 
     /// Whether files of this mount have layers.
-    fn is_overlay(&self) -> bool {
+    pub(crate) fn is_overlay(&self) -> bool {
         self.fs_type == b"overlay"
     }
 

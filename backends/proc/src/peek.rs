@@ -14,10 +14,11 @@ use falco_event::net::Endpoint;
 use falco_source::snapshot::{FdKind, L4Proto};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, Result};
-use rustix::net::sockopt::{socket_domain, socket_protocol, socket_type};
+use rustix::net::sockopt::{socket_acceptconn, socket_domain, socket_protocol, socket_type};
 use rustix::net::{AddressFamily, SocketAddrAny, SocketType, getpeername, getsockname, ipproto};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
+use crate::held::Ends;
 use crate::sockets::{NETLINK, Socket, inet};
 
 /// Finds out what each of these sockets (by inode) is; stops at `deadline`. Sockets that are gone,
@@ -48,7 +49,7 @@ pub(crate) fn all(sockets: &mut [(u64, &mut Socket)], deadline: Option<Instant>)
 }
 
 /// What vanished is nothing; what is forbidden is an error.
-fn permitted<T>(result: Result<T>) -> Result<Option<T>> {
+pub(crate) fn permitted<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error @ (Errno::PERM | Errno::ACCESS | Errno::NOSYS | Errno::MFILE | Errno::NFILE)) => {
@@ -58,9 +59,47 @@ fn permitted<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-fn open(pid: u64) -> Result<OwnedFd> {
+pub(crate) fn open(pid: u64) -> Result<OwnedFd> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     pidfd_open(pid, PidfdFlags::empty())
+}
+
+/// A socket's ends as the kernel has them. `None` for families without an interest.
+pub(crate) fn ends(pidfd: &OwnedFd, num: i32) -> Result<Option<Ends>> {
+    let Some(fd) = permitted(pidfd_getfd(pidfd, num, PidfdGetfdFlags::empty()))? else {
+        return Ok(None);
+    };
+    let Ok(domain) = socket_domain(&fd) else { return Ok(None) };
+    let is_datagram = matches!(socket_type(&fd), Ok(SocketType::DGRAM | SocketType::RAW));
+    let none = match domain {
+        AddressFamily::INET => Some(Ipv4Addr::UNSPECIFIED.into()),
+        AddressFamily::INET6 => Some(Ipv6Addr::UNSPECIFIED.into()),
+        _ => None,
+    };
+    if let Some(ip) = none {
+        let none = Endpoint { ip, port: 0 };
+        let local = getsockname(&fd).ok().and_then(endpoint).unwrap_or(none);
+        let remote = getpeername(&fd).ok().flatten().and_then(endpoint).unwrap_or(none);
+        let is_listening = socket_acceptconn(&fd).unwrap_or(false);
+        return Ok(Some(Ends::Inet {
+            local,
+            remote,
+            proto: protocol(&fd),
+            is_datagram,
+            is_listening,
+        }));
+    }
+    if domain != AddressFamily::UNIX {
+        return Ok(None);
+    }
+    let socket = UnixStream::from(fd);
+    let peer = socket.peer_addr();
+    Ok(Some(Ends::Unix {
+        local: socket.local_addr().map(unix_name).unwrap_or_default(),
+        is_connected: peer.is_ok(),
+        peer: peer.map(unix_name).unwrap_or_default(),
+        is_datagram,
+    }))
 }
 
 /// The path that a socket is bound to, or its abstract name; empty if it has none. rustix panics at a

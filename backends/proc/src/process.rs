@@ -5,6 +5,7 @@
 //! what may not be read is counted, and the rest of the process is told all the same.
 
 use std::ffi::CStr;
+use std::ops::Range;
 
 use falco_source::snapshot::{Fd, FdKind, Thread};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -22,7 +23,7 @@ use crate::{Counters, Limits};
 
 /// Bytes of arguments, and of environment, that are told (`SCAP_MAX_ARGS_SIZE`,
 /// `SCAP_MAX_ENV_SIZE`).
-const ARGUMENTS: usize = 4096;
+pub(crate) const ARGUMENTS: usize = 4096;
 
 /// More than any other file of a process has.
 const TEXT: usize = 16 << 10;
@@ -50,6 +51,8 @@ pub(crate) struct Process {
     pub net: Option<u64>,
     /// Pid namespace, if it is below that of procfs.
     pub pid_namespace: Option<u64>,
+    /// Where its arguments and environment are, in its memory.
+    pub strings: [Range<u64>; 2],
 }
 
 /// Which threads are wanted.
@@ -57,6 +60,8 @@ pub(crate) struct Process {
 pub(crate) enum Threads {
     All,
     One,
+    /// One, without its fds.
+    Bare,
 }
 
 /// Reads processes. Keeps what reading one has in common with reading the next.
@@ -65,13 +70,22 @@ pub(crate) struct Reader {
     pub buffers: Buffers,
     pub counters: Counters,
     pub limits: Limits,
-    mounts: Mounts,
+    pub mounts: Mounts,
     cgroups: Cgroups,
     /// What [`Limits`] leave of a snapshot.
     threads_left: usize,
     fds_left: usize,
     /// Whether something of the current process may not be read.
     is_denied: bool,
+}
+
+/// What need not be read, because whoever asks knows it already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Known {
+    pub fdlimit: Option<u64>,
+    pub loginuid: Option<u32>,
+    /// Arguments, environment and root directory.
+    pub texts: bool,
 }
 
 /// Where a process comes from.
@@ -117,8 +131,24 @@ impl Reader {
 
     fn process(&mut self, host: &Host, boot_ts: u64, id: u64, threads: Threads) -> Option<Process> {
         let dir = self.seen(directory(&host.proc, Name::of(id).as_c_str()))?;
-        let dir = dir.as_fd();
-        let facts = self.text(dir, c"stat", TEXT, Stat::parse)??;
+        self.process_in(host, boot_ts, (id, dir.as_fd()), threads, Known::default())
+    }
+
+    /// Process or thread `id`, whose directory is `dir`.
+    pub(crate) fn process_in(
+        &mut self,
+        host: &Host,
+        boot_ts: u64,
+        (id, dir): (u64, BorrowedFd<'_>),
+        threads: Threads,
+        known: Known,
+    ) -> Option<Process> {
+        let facts = |text: &[u8]| {
+            let strings = known.texts.then(|| Stat::strings(text)).flatten();
+            (Stat::parse(text), strings.unwrap_or_default())
+        };
+        let (facts, strings) = self.text(dir, c"stat", TEXT, facts)?;
+        let facts = facts?;
         if facts.is_kernel_thread {
             return None;
         }
@@ -126,7 +156,9 @@ impl Reader {
         let exepath = self.buffers.link(dir, c"exe").map(<[u8]>::to_vec);
         let has_ended = exepath == Err(Errno::NOENT);
         thread.exepath = self.seen(exepath).unwrap_or_default();
-        self.text(dir, c"cmdline", ARGUMENTS, |text| arguments(text, &mut thread));
+        if !known.texts {
+            self.text(dir, c"cmdline", ARGUMENTS, |text| arguments(text, &mut thread));
+        }
         // A first thread that ended before the others is told: it is what they belong to.
         if has_ended && thread.exe.is_empty() && facts.threads <= 1 {
             return None;
@@ -143,19 +175,25 @@ impl Reader {
             self.executable(host, dir, exe, &status, &mut thread);
         }
         thread.cwd = self.link(dir, c"cwd").unwrap_or_default();
-        thread.root = self.link(dir, c"root").unwrap_or_default();
+        if !known.texts {
+            thread.root = self.link(dir, c"root").unwrap_or_default();
+        }
         let Reader { buffers, cgroups, .. } = self;
         if let Ok(text) = buffers.read_at_most(dir, c"cgroup", TEXT) {
             thread.cgroups = cgroups.list(text, host);
         }
         // Kernels without auditing have no such file.
-        let loginuid = buffers.read_at_most(dir, c"loginuid", TEXT).ok();
-        let loginuid = loginuid.and_then(|text| decimal(text.trim_ascii()));
-        thread.loginuid = loginuid.and_then(|uid| uid.try_into().ok()).unwrap_or(u32::MAX);
-        let limits = buffers.read_at_most(dir, c"limits", TEXT).ok();
-        thread.fdlimit = limits.and_then(open_files).unwrap_or(UNLIMITED);
+        thread.loginuid = known.loginuid.unwrap_or_else(|| {
+            let loginuid = buffers.read_at_most(dir, c"loginuid", TEXT).ok();
+            let loginuid = loginuid.and_then(|text| decimal(text.trim_ascii()));
+            loginuid.and_then(|uid| uid.try_into().ok()).unwrap_or(u32::MAX)
+        });
+        thread.fdlimit = known.fdlimit.unwrap_or_else(|| {
+            let limits = buffers.read_at_most(dir, c"limits", TEXT).ok();
+            limits.and_then(open_files).unwrap_or(UNLIMITED)
+        });
 
-        let mut process = Process::default();
+        let mut process = Process { strings, ..Process::default() };
         if status.is_in_pid_namespace {
             process.pid_namespace = self.namespace(dir, c"ns/pid", "pid:[");
         }
@@ -163,9 +201,13 @@ impl Reader {
             self.others(host, boot_ts, dir, &thread, &mut process.others);
         }
         if thread.tid == thread.pid {
-            let environment = |text: &[u8]| closed(text, ARGUMENTS);
-            thread.env = self.text(dir, c"environ", ARGUMENTS, environment).unwrap_or_default();
-            self.fds(dir, &mut process);
+            if !known.texts {
+                let environment = |text: &[u8]| closed(text, ARGUMENTS);
+                thread.env = self.text(dir, c"environ", ARGUMENTS, environment).unwrap_or_default();
+            }
+            if threads != Threads::Bare {
+                self.fds(dir, &mut process);
+            }
         }
         process.thread = thread;
         self.counters.threads += 1;
@@ -371,6 +413,12 @@ fn is_writable(exe: &Statx, status: &Status) -> bool {
         false => exe.stx_mode,
     };
     status.fsuid == exe.stx_uid || mode & 0o2 != 0
+}
+
+/// Takes over what the memory of a process holds: arguments, and environment.
+pub(crate) fn set_strings(thread: &mut Thread, args: &[u8], env: &[u8]) {
+    arguments(args, thread);
+    thread.env = closed(env, ARGUMENTS);
 }
 
 /// `argv`, each followed by a NUL: the first is the program's name, the others its arguments.

@@ -1,5 +1,7 @@
 //! `/proc/<pid>/stat` and `/proc/<pid>/status` (proc_pid_stat(5), proc_pid_status(5)) as values.
 
+use std::ops::Range;
+
 use crate::text::{decimal, hex, signed, unescape_comm, words};
 
 /// A kernel thread: nothing of it is a program's (Linux, `PF_KTHREAD` in `linux/sched.h`).
@@ -50,6 +52,16 @@ impl Stat {
             }
         }
         None
+    }
+
+    /// Where arguments and environment lie in the memory of a process, as two ranges: fields 48 to 51,
+    /// 0 if they may not be seen.
+    pub(crate) fn strings(text: &[u8]) -> Option<[Range<u64>; 2]> {
+        let close = text.iter().rposition(|&b| b == b')')?;
+        let line = text[close + 1..].split(|&b| b == b'\n').next()?;
+        let mut fields = words(line).skip(48 - 3).map(decimal);
+        let mut next = || fields.next().flatten();
+        Some([next()?..next()?, next()?..next()?])
     }
 }
 
@@ -166,6 +178,15 @@ mod tests {
         assert_eq!(stat.comm, b"\0");
         let kernel = NUMBERS.replace("4194304", "2129984");
         assert!(Stat::parse(format!("2 (kthreadd) {kernel}").as_bytes()).unwrap().is_kernel_thread);
+    }
+
+    #[test]
+    fn stat_tells_where_arguments_are() {
+        let rest: Vec<String> = (23..=52).map(|field| (field * 10).to_string()).collect();
+        let text =
+            format!("77 (a) b) {} {}\n", NUMBERS.rsplit_once(' ').unwrap().0, rest[1..].join(" "));
+        assert_eq!(Stat::strings(text.as_bytes()), Some([480..490, 500..510]));
+        assert_eq!(Stat::strings(format!("77 (sh) {NUMBERS}").as_bytes()), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //!
 //! * [`accounts`]: users and groups as the files below a root tell them.
 //! * [`snapshot`]: threads, fds, users, groups, interfaces and the machine at start.
+//! * [`events`]: where events wait that a source made of something else.
 //! * [`ids`]: thread ids where several kernels are watched.
 //! * [`lookup`]: asking about threads that no table knows.
 //! * [`stats`]: counters of events and losses by cause.
@@ -12,6 +13,7 @@
 //! * [`mapped`]: a read-only file mapping (the one `unsafe` of this crate).
 
 pub mod accounts;
+pub mod events;
 pub mod ids;
 pub mod lookup;
 pub mod mapped;

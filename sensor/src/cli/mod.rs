@@ -19,6 +19,7 @@ use clap::Parser;
 
 use crate::doctor::options::DoctorOptions;
 use crate::rules_cmd::options::RulesOptions;
+use crate::trace_cmd::options::TraceOptions;
 use gvisor::GvisorOptions;
 use refusal::{stop, stop_of};
 use run::list_format;
@@ -40,6 +41,8 @@ pub enum Command {
     Doctor(Box<DoctorOptions>),
     /// `falco gvisor`.
     Gvisor(Box<GvisorOptions>),
+    /// `falco trace`.
+    Trace(Box<TraceOptions>),
 }
 
 /// A command line that cannot be carried out, or that only asked for help.
@@ -61,6 +64,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Command, Stop> {
     match name {
         "events" => return sub(rest("falco events"), Command::Events, stop),
         "record" => return sub(rest("falco record"), Command::Record, stop),
+        "trace" => return sub(rest("falco trace"), Command::Trace, stop),
         "doctor" => return sub(rest("falco doctor"), Command::Doctor, stop),
         "rules" => {
             let commands = ["test", "check", "explain"];

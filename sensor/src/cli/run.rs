@@ -10,7 +10,6 @@ Examples:
   falco -e attack.scap -r falco_rules.yaml          alerts of a capture, as Falco gives them
   falco -e attack.scap -r rules.d -o json_output=true -o rule_matching=all
   falco events -e attack.scap --filter 'evt.type=execve' --fields proc.name,proc.cmdline
-  falco -V my_rules.yaml                            check a rules file
 
 With -r, or rules in /etc/falco, no configuration file is needed: Falco's shipped settings hold, and
 alerts go to stdout. -e FILE (which Falco removed in 0.37) is -o engine.kind=replay
@@ -22,6 +21,7 @@ const TEMPLATE: &str = "\
 {usage-heading} falco [OPTIONS]           replay or watch, and print alerts
        falco events [OPTIONS]    print the events themselves (falco events --help)
        falco record [OPTIONS]    write the events to a capture (falco record --help)
+       falco trace [OPT] -- CMD  watch one command, without privileges (falco trace --help)
        falco rules COMMAND       test, check and explain rules (falco rules --help)
        falco doctor [OPTIONS]    whether this host can be watched (falco doctor --help)
        falco gvisor COMMAND      set up and look at gVisor's sandboxes (falco gvisor --help)

@@ -229,7 +229,7 @@ pub fn rules_want(rules: &[LoadedRule]) -> Result<SyscallSet> {
 }
 
 /// Logs what Falco logs of a selection.
-fn tell_selection(rules: &SyscallSet, selection: &Selection, log: &Log) {
+pub fn tell_selection(rules: &SyscallSet, selection: &Selection, log: &Log) {
     let debug = |what: &str, calls: &SyscallSet| {
         let names = names(calls);
         log.write(LogLevel::Debug, &format!("({}) {what}: {}", names.len(), names.join(", ")));

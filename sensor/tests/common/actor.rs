@@ -72,7 +72,7 @@ pub fn succeed(command: &mut Command) -> Output {
 }
 
 /// A program of this name on the path.
-fn is_installed(program: &str) -> bool {
+pub fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }

@@ -18,7 +18,8 @@ use crate::attack::{Attack, Deed, Place, now};
 use crate::image;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const IMAGE: &str = "live:1";
+/// The image that every container is of.
+pub const IMAGE: &str = "live:1";
 /// The container that containerd makes by itself.
 pub const BY_CONTAINERD: &str = "containerd";
 /// Its id, of the kind that Kubernetes gives.
@@ -101,7 +102,7 @@ impl Containers {
     }
 
     /// A `docker` that talks to the daemon and knows nothing of this machine's user.
-    fn docker(&self) -> Command {
+    pub fn docker(&self) -> Command {
         let mut docker = Command::new("docker");
         docker.env("DOCKER_CONFIG", self.dir.path().join("client")).env_remove("DOCKER_CONTEXT");
         docker.env(

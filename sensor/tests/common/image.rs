@@ -2,7 +2,7 @@
 //! after.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use crate::actor::FAKES;
@@ -53,6 +53,8 @@ pub fn lay_out(root: &Path, actor: &Path) {
     for path in DIRECTORIES {
         fs::create_dir_all(root.join(path)).expect("a directory of the image");
     }
+    let for_all = PermissionsExt::from_mode(0o1777);
+    fs::set_permissions(root.join("tmp"), for_all).expect("a mode of the image");
     fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static is installed");
     for applet in APPLETS {
         symlink("busybox", root.join("bin").join(applet)).expect("a link of the image");

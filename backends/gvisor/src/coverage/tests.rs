@@ -2,10 +2,10 @@ use falco_event::EventCode;
 use falco_event::syscalls::SYSCALLS;
 
 use super::*;
-use crate::events::Events;
 use crate::mapper::Mapper;
 use crate::message::Message;
 use crate::proto::{self, ContextData, Exit};
+use falco_source::events::Events;
 
 fn of(name: &str) -> Coverage {
     coverage_of(Syscall::by_name(name).unwrap())

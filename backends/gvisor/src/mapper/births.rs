@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use falco_event::EventCode;
-use falco_event::linux::clone_flags;
+use falco_event::portable::clone_flags;
 
 use super::fds::Fds;
 use super::tables::{Image, PidNamespace, Process, Thread, hash};
 use super::write::{Birth, Execution, Measures, Who};
 use super::{At, Mapper, process_of, texts};
-use crate::events::Events;
 use crate::proto::{CloneInfo, ContextData, Credentials, Start};
+use falco_source::events::Events;
 
 /// Portable clone flags.
 const CLONE_FILES: u32 = 1;

@@ -4,14 +4,14 @@
 //! no path any more), and what was asked for before the program could change it.
 
 use falco_event::EventCode;
-use falco_event::linux as portable;
+use falco_event::portable;
 
 use super::tables::hash;
 use super::texts::Text;
 use super::{At, Mapper, raw, result_of, texts, write};
-use crate::events::Events;
 use crate::message::Message;
 use crate::proto::{ContextData, Dup, Fcntl, Open, Prlimit, Read, Setid, Setresid, Write};
+use falco_source::events::Events;
 
 /// Linux's `O_CLOEXEC`, which `SOCK_CLOEXEC`, `EFD_CLOEXEC` and the like are, too.
 pub(super) const O_CLOEXEC: u32 = 0o2_000_000;

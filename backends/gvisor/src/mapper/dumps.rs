@@ -11,9 +11,9 @@ use super::fds::{Opened, is_terminal};
 use super::tables::Image;
 use super::write::Measures;
 use super::{At, Mapper, texts};
-use crate::events::Events;
 use crate::proto::Credentials;
 use crate::runsc;
+use falco_source::events::Events;
 
 impl Mapper {
     /// Takes a dump of the sandbox's processes (`runsc trace procfs`) that was taken at `taken_ns`. The

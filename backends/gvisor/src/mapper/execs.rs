@@ -12,9 +12,9 @@ use falco_event::EventCode;
 use super::tables::{Exec, Image};
 use super::write::{Execution, Who};
 use super::{At, Mapper, Proof, result_of, texts};
-use crate::events::Events;
 use crate::message::Message;
 use crate::proto::{ContextData, Credentials, Execve, ExecveInfo, MmapInfo};
+use falco_source::events::Events;
 
 /// Portable flags of the executable.
 const EXE_WRITABLE: u32 = 1;

@@ -27,9 +27,9 @@ use falco_event::raw::DUMP_STATE_ONLY;
 use falco_event::{EventBuilder, EventCode};
 use falco_source::ids::in_sandbox;
 
-use crate::events::Events;
 use crate::message::Message;
 use crate::proto::{ContextData, Credentials, Exit};
+use falco_source::events::Events;
 use tables::{Container, PidNamespace, Tables};
 
 /// How far in the past, of the time of its receipt, a message may say that it happened.

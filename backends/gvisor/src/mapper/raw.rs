@@ -8,12 +8,12 @@
 
 use std::sync::LazyLock;
 
-use falco_event::linux as portable;
+use falco_event::portable;
 use falco_event::{EventBuilder, EventCode, EventFlags, Syscall};
 
 use super::{At, Mapper, write};
-use crate::events::Events;
 use crate::proto::{self, ContextData};
+use falco_source::events::Events;
 
 /// Numbers that are kept account of.
 pub(super) const NUMBERS: usize = 512;

@@ -5,15 +5,15 @@
 use std::sync::Arc;
 
 use falco_event::EventCode;
-use falco_event::linux as portable;
+use falco_event::portable;
 
 use super::addresses::{Address, tuple};
 use super::calls::O_CLOEXEC;
 use super::tables::Process;
 use super::{At, Mapper};
-use crate::events::Events;
 use crate::message::Message;
 use crate::proto::{Accept, Connect};
+use falco_source::events::Events;
 
 /// Most bound sockets of a process that are remembered.
 const MAX_BOUND: usize = 16;

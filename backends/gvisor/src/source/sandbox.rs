@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::numbers::{Number, Numbers};
-use crate::events::Events;
 use crate::mapper::Mapper;
 use crate::message::{self, Message};
 use crate::receiver::{Connection, Record, now_ns};
 use crate::status::SessionInfo;
+use falco_source::events::Events;
 
 /// How long messages may be held back for a dump of processes, which takes a run of runsc.
 const DUMP_TIME: Duration = Duration::from_secs(1);

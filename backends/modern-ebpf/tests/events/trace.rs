@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use falco_event::{EventCode, Syscall};
+use falco_event::{EventCode, ParamInfo, Syscall};
 use falco_modern_ebpf::{AttachMode, EbpfError, ModernEbpf, Options};
 use falco_source::{Next, Source};
 
@@ -19,6 +19,19 @@ impl Event {
     pub fn u64(&self, i: usize) -> u64 {
         u64::from_le_bytes(self.params[i].as_slice().try_into().unwrap())
     }
+}
+
+/// Whether kernel addresses of sockets are told.
+pub const HAS_ADDRESSES: bool = true;
+
+/// Whether such events come. The same scenarios are held against other sources, which see less.
+pub fn tells(_: EventCode) -> bool {
+    true
+}
+
+/// A parameter as this source sees it.
+pub fn as_seen(_: EventCode, _: &ParamInfo, param: Vec<u8>) -> Vec<u8> {
+    param
 }
 
 /// The fd of the calls that say where a trace begins and ends.

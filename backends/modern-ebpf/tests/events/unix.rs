@@ -7,7 +7,7 @@ use falco_event::EventCode;
 
 use crate::calls::{BAD, at, close, ok, out, sys};
 use crate::expect::{Expected, NONE, i64, u8, u32, u64, unix_address, unix_tuple};
-use crate::trace::{Event, trace};
+use crate::trace::{Event, HAS_ADDRESSES, trace};
 
 /// `struct sockaddr_un` and its length. What is behind that must not be told.
 struct UnixAddress {
@@ -83,7 +83,8 @@ fn tells_of_pairs() {
     };
     // Kernel addresses are known from the events alone; they have to agree.
     let (source, peer) = (events[0].u64(3), events[0].u64(4));
-    assert!(source > u64::MAX / 2 && peer > u64::MAX / 2 && source != peer);
+    let are_addresses = source > u64::MAX / 2 && peer > u64::MAX / 2 && source != peer;
+    assert!(are_addresses || !HAS_ADDRESSES && source == 0 && peer == 0);
     let mut expected = Expected::default();
     let (one, other) = (i64(fds[0].into()), i64(fds[1].into()));
     let kind = u32((libc::SOCK_STREAM | libc::SOCK_CLOEXEC) as u32);
@@ -152,7 +153,7 @@ fn check_connection(path: &[u8]) {
         return;
     };
     let (inner, outer) = ends(&events[3], 1);
-    assert!(inner != outer && inner != 0 && outer != 0);
+    assert!(inner != outer && inner != 0 && outer != 0 || !HAS_ADDRESSES);
     let [server, client, accepted] = [server, client, accepted].map(|fd| i64(fd as i64));
     let named = unix_tuple(inner, outer, told);
     let mut expected = Expected::default();
@@ -212,8 +213,9 @@ fn tells_where_datagrams_go() {
         return;
     };
     let (_, sender) = ends(&events[0], 4);
-    let (first, _) = ends(&events[1], 2);
-    let (second, _) = ends(&events[6], 2);
+    let mut received = events.iter().filter(|event| event.code == EventCode::SOCKET_RECVFROM_X);
+    let (first, _) = ends(received.next().unwrap(), 2);
+    let (second, _) = ends(received.next().unwrap(), 2);
     let fds = fds.map(|fd| i64(fd as i64));
     let data = b"x".to_vec();
     let mut expected = Expected::default();

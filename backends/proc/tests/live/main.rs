@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a panic is a test's report, and so is text
 
 mod fds;
+mod held;
 mod processes;
 mod programs;
 

@@ -4,6 +4,7 @@
 //! * [`rules`]: the time to compile the official rule files.
 //! * [`live`]: what the sensor costs a machine at work, and how fast it starts.
 //! * [`gvisor`]: how many messages of sandboxes it takes, and what being traced costs a sandbox.
+//! * [`trace`]: what `falco trace` costs the command that it watches, beside strace.
 //! * [`process`]: running a command and what it used; [`callgrind`]: counting its instructions.
 
 mod callgrind;
@@ -12,20 +13,22 @@ mod live;
 pub mod process;
 mod replay;
 mod rules;
+mod trace;
 
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-/// Runs `replay`, `rules`, `live` or `gvisor`, each with its own arguments.
+/// Runs `replay`, `rules`, `live`, `gvisor` or `trace`, each with its own arguments.
 pub fn run(args: &[String]) -> Result<()> {
     match args.split_first() {
         Some((what, rest)) if what == "replay" => replay::run(rest),
         Some((what, _)) if what == "rules" => rules::run(),
         Some((what, rest)) if what == "live" => live::run(rest),
         Some((what, rest)) if what == "gvisor" => gvisor::run(rest),
-        _ => bail!("bench replay [CAPTURE] [--rules FILE]..., bench rules, live or gvisor"),
+        Some((what, rest)) if what == "trace" => trace::run(rest),
+        _ => bail!("bench replay [CAPTURE] [--rules FILE]..., bench rules, live, gvisor or trace"),
     }
 }
 

@@ -1,5 +1,5 @@
-//! [`Events`]: where events wait between the message that they come from and whoever asks for the
-//! next one. A message can become several.
+//! [`Events`]: where events wait between what they are made of, a message or a stop, and whoever asks
+//! for the next one. One message can become several.
 
 use std::collections::VecDeque;
 
@@ -50,6 +50,15 @@ impl Events {
         Ok(())
     }
 
+    /// Appends an event that was made elsewhere.
+    pub fn append(&mut self, event: &RawEvent<'_>) {
+        if self.waiting.is_empty() {
+            self.begin_anew();
+        }
+        self.bytes.extend_from_slice(event.bytes());
+        self.waiting.push_back((self.bytes.len(), event.flags() | self.common_flags));
+    }
+
     /// Has `append` append events that are for the tables only: no rule sees them.
     pub fn hidden(&mut self, append: impl FnOnce(&mut Self)) {
         let before = std::mem::replace(&mut self.common_flags, DUMP_STATE_ONLY);
@@ -60,6 +69,17 @@ impl Events {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Bytes of the events that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len() - self.begin
+    }
+
+    /// Drops all of them.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.begin_anew();
     }
 
     /// How many wait.

@@ -1,0 +1,266 @@
+//! [`Ptrace`]: the source.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use falco_proc::Proc;
+use falco_source::{Capabilities, Next, Snapshot, Source, SourceError, Stats, ThreadLookup};
+use thiserror::Error;
+
+use crate::calls::Calls;
+use crate::command::Command;
+use crate::tracer::{Control, Settings, Taken, Tree};
+use falco_source::events::Events;
+
+/// How long the queue is left alone after events were taken out of it, and at most, when there are
+/// none. Each look costs a switch of threads; each wait delays an alert.
+const SHORT_WAIT: Duration = Duration::from_millis(2);
+const LONG_WAIT: Duration = Duration::from_millis(30);
+
+/// Why a tree cannot be watched.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PtraceError {
+    /// The operating system refused.
+    #[error("cannot {what}: {error}")]
+    Refused {
+        /// What was tried.
+        what: String,
+        /// The refusal.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl PtraceError {
+    fn refused(what: impl Into<String>, error: io::Error) -> Self {
+        PtraceError::Refused { what: what.into(), error }
+    }
+}
+
+/// What becomes of a tree when whoever watches it dies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDeath {
+    /// It is killed (`PTRACE_O_EXITKILL`): nothing ever runs unwatched.
+    #[default]
+    Kill,
+    /// It goes on unwatched. A seccomp filter cannot be taken off, and calls that it stops fail with
+    /// ENOSYS when nobody traces; so there is none then, and every call costs two stops.
+    Free,
+}
+
+/// How a tree is watched.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The wanted system calls, as portable ids.
+    pub syscalls: Vec<u16>,
+    /// Most bytes of data that an event shows.
+    pub snaplen: u32,
+    /// What becomes of the tree when this process dies.
+    pub on_death: OnDeath,
+    /// Whether to stop at the wanted calls alone, through a seccomp filter, if the kernel lets us.
+    pub seccomp: bool,
+    /// Whether setuid programs may lose their privileges for that (`PR_SET_NO_NEW_PRIVS`), where a
+    /// filter cannot be had otherwise: that is, without `CAP_SYS_ADMIN`. Traced, they have none
+    /// anyway if the tracer lacks `CAP_SYS_PTRACE` (ptrace(2)).
+    pub no_new_privs: bool,
+    /// Whether a single busy thread may be kept on the tracer's CPU.
+    pub pin: bool,
+    /// Most bytes of events that wait; the tree is slowed down beyond.
+    pub queue_bytes: usize,
+    /// Below which `/proc` and `/etc` are read.
+    pub host_root: PathBuf,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            syscalls: Vec::new(),
+            snaplen: 80,
+            on_death: OnDeath::default(),
+            seccomp: true,
+            no_new_privs: true,
+            pin: true,
+            queue_bytes: 8 << 20,
+            host_root: PathBuf::from("/"),
+        }
+    }
+}
+
+impl Options {
+    fn settings(&self) -> Settings {
+        Settings {
+            on_death: self.on_death,
+            seccomp: self.seccomp,
+            no_new_privs: self.no_new_privs,
+            pin: self.pin,
+            queue_bytes: self.queue_bytes,
+        }
+    }
+}
+
+/// How calls are stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The wanted ones alone, by a seccomp filter.
+    Seccomp,
+    /// All of them, at entry and exit (`PTRACE_SYSCALL`): there is no filter.
+    AllCalls,
+}
+
+/// A process tree.
+#[derive(Debug)]
+pub struct Ptrace {
+    tree: Tree,
+    host_root: PathBuf,
+    taken: Events,
+    wait: Duration,
+    patience: Duration,
+    events: u64,
+    has_begun: bool,
+    is_stopped: bool,
+}
+
+impl Ptrace {
+    /// Makes the process of a command. It executes when the source [starts](Source::start).
+    ///
+    /// # Errors
+    /// If no process can be made or traced.
+    pub fn spawn(command: &Command, options: Options) -> Result<Self, PtraceError> {
+        let calls = Calls::new(&options);
+        let plan = calls.plan();
+        let tree = Tree::spawn(command, options.settings(), plan, calls)
+            .map_err(|error| PtraceError::refused("trace a process of its own", error))?;
+        Ok(Self::of(tree, options))
+    }
+
+    /// Attaches to processes that run, with all their threads and descendants.
+    ///
+    /// # Errors
+    /// If one of them is no process or may not be traced.
+    pub fn attach(roots: &[i32], options: Options) -> Result<Self, PtraceError> {
+        let calls = Calls::new(&options);
+        let plan = calls.plan();
+        let tree = Tree::attach(roots, options.settings(), plan, calls).map_err(|error| {
+            let pids: Vec<_> = roots.iter().map(ToString::to_string).collect();
+            PtraceError::refused(format!("attach to process {}", pids.join(", ")), error)
+        })?;
+        Ok(Self::of(tree, options))
+    }
+
+    fn of(tree: Tree, options: Options) -> Self {
+        Ptrace {
+            tree,
+            host_root: options.host_root,
+            taken: Events::new(),
+            wait: SHORT_WAIT,
+            patience: LONG_WAIT,
+            events: 0,
+            has_begun: false,
+            is_stopped: false,
+        }
+    }
+
+    /// Steers the tree from other threads.
+    pub fn control(&self) -> Control {
+        self.tree.control().clone()
+    }
+
+    /// How the root command ended, if it has, and there is one only.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.tree.status().map(ExitStatus::from_raw)
+    }
+
+    /// How calls are stopped; known once the source has started.
+    pub fn mode(&self) -> Mode {
+        self.tree.mode()
+    }
+
+    /// Why there is no seccomp filter although one was wanted, once the source has started.
+    pub fn no_filter(&self) -> Option<String> {
+        self.tree.no_filter()
+    }
+
+    /// Whether setuid programs have lost their privileges for the filter.
+    pub fn gave_up_setuid(&self) -> bool {
+        self.tree.gave_up_setuid()
+    }
+}
+
+impl Source for Ptrace {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { name: "ptrace", live: true, enter_events: false }
+    }
+
+    /// The tree and its ancestors; and lets it go.
+    ///
+    /// # Errors
+    /// If the command cannot be executed: `NotFound` or `PermissionDenied`, as from
+    /// [`Command::new`].
+    fn start(&mut self) -> Result<Snapshot, SourceError> {
+        let pids: Vec<i64> = self.tree.processes().iter().copied().map(i64::from).collect();
+        let snapshot = Proc::new(&self.host_root).snapshot_of(&pids);
+        let snapshot = snapshot.map_err(|error| SourceError::Io {
+            what: "cannot read the processes of the tree".to_owned(),
+            error: io::Error::other(error),
+        })?;
+        self.tree.begin().map_err(|error| SourceError::Io {
+            what: "cannot execute the command".to_owned(),
+            error,
+        })?;
+        self.has_begun = true;
+        Ok(snapshot)
+    }
+
+    fn next(&mut self) -> Result<Next<'_>, SourceError> {
+        if !self.has_begun {
+            return Ok(Next::End);
+        }
+        if self.taken.is_empty() {
+            match self.tree.take(&mut self.taken, self.wait.min(self.patience)) {
+                Taken::Events => self.wait = SHORT_WAIT,
+                Taken::Nothing => {
+                    self.wait = (self.wait * 2).min(LONG_WAIT);
+                    return Ok(Next::Idle);
+                }
+                Taken::End => return Ok(Next::End),
+            }
+        }
+        Ok(match self.taken.pop() {
+            Some(event) => {
+                self.events += 1;
+                Next::Event(event)
+            }
+            None => Next::Idle,
+        })
+    }
+
+    fn set_patience(&mut self, longest: Duration) {
+        self.patience = longest;
+    }
+
+    /// Who was there before the tree, and what else its events name, is in `/proc`.
+    fn lookup(&self) -> Option<Box<dyn ThreadLookup>> {
+        Some(Box::new(Proc::new(&self.host_root)))
+    }
+
+    /// A tree that was attached to is let go. One that was started goes on to be traced, since its
+    /// filter cannot be taken off: it is the caller's to end it ([`Control`]), or to wait.
+    fn stop_capture(&mut self) {
+        if !std::mem::replace(&mut self.is_stopped, true) && !self.tree.has_filter() {
+            self.tree.control().detach();
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        Stats {
+            events: self.events,
+            seen: self.events,
+            invalid: self.tree.panics(),
+            ..Stats::default()
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What is known of each thread that is traced.
+
+use std::collections::HashMap;
+
+use crate::stop::Stop;
+
+/// One thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Thread {
+    pub(crate) pid: i32,
+    /// The call at whose entry it stopped last.
+    pub(crate) call: Option<Stop>,
+    /// Whether the exit of that call is waited for.
+    pub(crate) until_exit: bool,
+    /// Whether it is inside a call, where only the order of stops tells entries from exits.
+    pub(crate) is_inside: bool,
+}
+
+impl Thread {
+    pub(crate) fn of(pid: i32) -> Self {
+        Thread { pid, call: None, until_exit: false, is_inside: false }
+    }
+}
+
+/// A thread that stopped, or ended, before its parent told of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unborn {
+    pub(crate) tid: i32,
+    /// How it ended, if it has.
+    pub(crate) ended: Option<i32>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Threads {
+    pub(crate) known: HashMap<i32, Thread>,
+    pub(crate) unborn: Vec<Unborn>,
+}
+
+impl Threads {
+    /// Takes out a thread that stopped before its parent told of it.
+    pub(crate) fn take_unborn(&mut self, tid: i32) -> Option<Unborn> {
+        let at = self.unborn.iter().position(|unborn| unborn.tid == tid)?;
+        Some(self.unborn.swap_remove(at))
+    }
+
+    /// The processes of which there are threads.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let mut all: Vec<i32> = self.known.values().map(|thread| thread.pid).collect();
+        all.extend(self.unborn.iter().map(|unborn| unborn.tid));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}

@@ -1,0 +1,44 @@
+//! `falco trace`, as an ordinary user without any capability: the attacks of the live tests, programs
+//! that are hard on tracers, real programs, containers.
+//!
+//! * [`nobody`]: running things as that user, watched and unwatched.
+//! * [`command`]: the command line: exit codes, signals, outputs, running processes.
+//! * [`attacks`]: the live tests' tables of attacks, with what this source cannot see or that user do.
+//! * [`torture`]: what is the same watched and unwatched, and that nothing is left after kills.
+//! * [`programs`]: the same for programs that people use.
+//! * [`container`]: as process 1 of a Docker container.
+//!
+//! As root the tests become a user without an account; as somebody else they run as that user.
+
+// A test whose set-up fails should panic, in its helpers too.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+#[path = "../common/actor.rs"]
+mod actor;
+#[path = "../common/attack.rs"]
+mod attack;
+#[path = "../common/containers.rs"]
+mod containers;
+#[path = "../live/host/mod.rs"]
+mod host;
+#[path = "../common/image.rs"]
+mod image;
+#[path = "../common/sensor.rs"]
+mod sensor;
+
+mod attacks;
+mod command;
+mod container;
+mod nobody;
+mod programs;
+mod torture;
+
+use std::io::Write;
+
+/// Past the capture of test output: who reads the log must know what was not tested.
+fn ignored(what: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "IGNORED: {what} because {why}");
+}

@@ -151,5 +151,5 @@ fn the_sample_makes_an_image_that_guards_its_program() {
     let mut guarded = containers.docker();
     let done = run(guarded.args(["run", "--network=none", "guarded"])).exits(0);
     assert_eq!(done.stdout, "done\n");
-    assert!(done.stderr.contains("Service runs a program from a scratch directory"), "{done:#?}");
+    assert!(done.stderr.contains("Hidden program run"), "{done:#?}");
 }

@@ -26,5 +26,5 @@ mod sys;
 pub mod tracer;
 
 pub use command::Command;
-pub use source::{Mode, OnDeath, Options, Ptrace, PtraceError};
+pub use source::{Mode, OnDeath, Options, Ptrace, PtraceError, Watched};
 pub use tracer::Control;

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 use falco_proc::Proc;
@@ -114,14 +115,37 @@ pub enum Mode {
 /// A process tree.
 #[derive(Debug)]
 pub struct Ptrace {
-    tree: Tree,
-    host_root: PathBuf,
+    watched: Watched,
+    /// The calls that it asks for, if another one watched the tree before.
+    asks_for: Option<Vec<u16>>,
     taken: Events,
     wait: Duration,
     patience: Duration,
     events: u64,
-    has_begun: bool,
-    is_stopped: bool,
+    phase: Phase,
+}
+
+/// How far a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    New,
+    /// Nobody asked for an event yet.
+    Started,
+    Watching,
+    /// The tree was let go.
+    Stopped,
+    /// What it has taken is all that it will tell: another one goes on.
+    Relieved,
+}
+
+/// A tree that runs and is watched, for a source that is to take over from another: a process can have
+/// one tracer only.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    tree: Arc<Tree>,
+    host_root: PathBuf,
+    /// Of whoever watches at present.
+    syscalls: Vec<u16>,
 }
 
 impl Ptrace {
@@ -152,41 +176,56 @@ impl Ptrace {
     }
 
     fn of(tree: Tree, options: Options) -> Self {
+        let Options { host_root, syscalls, .. } = options;
+        Self::new(Watched { tree: Arc::new(tree), host_root, syscalls }, None)
+    }
+
+    /// Takes over from the source that `watched` is of, which must [hand over](Source::hand_over) when
+    /// this one has started. Other calls may be asked for; everything else stays as it was.
+    pub fn succeed(watched: Watched, syscalls: Vec<u16>) -> Self {
+        Self::new(watched, Some(syscalls))
+    }
+
+    fn new(watched: Watched, asks_for: Option<Vec<u16>>) -> Self {
         Ptrace {
-            tree,
-            host_root: options.host_root,
+            watched,
+            asks_for,
             taken: Events::new(),
             wait: SHORT_WAIT,
             patience: LONG_WAIT,
             events: 0,
-            has_begun: false,
-            is_stopped: false,
+            phase: Phase::New,
         }
+    }
+
+    /// What another source needs to take over.
+    pub fn watched(&self) -> Watched {
+        self.watched.clone()
     }
 
     /// Steers the tree from other threads.
     pub fn control(&self) -> Control {
-        self.tree.control().clone()
+        self.watched.tree.control().clone()
     }
 
     /// How the root command ended, if it has, and there is one only.
     pub fn exit_status(&self) -> Option<ExitStatus> {
-        self.tree.status().map(ExitStatus::from_raw)
+        self.watched.tree.status().map(ExitStatus::from_raw)
     }
 
     /// How calls are stopped; known once the source has started.
     pub fn mode(&self) -> Mode {
-        self.tree.mode()
+        self.watched.tree.mode()
     }
 
     /// Why there is no seccomp filter although one was wanted, once the source has started.
     pub fn no_filter(&self) -> Option<String> {
-        self.tree.no_filter()
+        self.watched.tree.no_filter()
     }
 
     /// Whether setuid programs have lost their privileges for the filter.
     pub fn gave_up_setuid(&self) -> bool {
-        self.tree.gave_up_setuid()
+        self.watched.tree.gave_up_setuid()
     }
 }
 
@@ -201,26 +240,43 @@ impl Source for Ptrace {
     /// If the command cannot be executed: `NotFound` or `PermissionDenied`, as from
     /// [`Command::new`].
     fn start(&mut self) -> Result<Snapshot, SourceError> {
-        let pids: Vec<i64> = self.tree.processes().iter().copied().map(i64::from).collect();
-        let snapshot = Proc::new(&self.host_root).snapshot_of(&pids);
+        let tree = &self.watched.tree;
+        let processes = match &self.asks_for {
+            None => tree.processes().to_vec(),
+            // Until the other one hands over, both get what they want.
+            Some(more) => tree.select(&[&self.watched.syscalls[..], more].concat()),
+        };
+        let pids: Vec<i64> = processes.into_iter().map(i64::from).collect();
+        let snapshot = Proc::new(&self.watched.host_root).snapshot_of(&pids);
         let snapshot = snapshot.map_err(|error| SourceError::Io {
             what: "cannot read the processes of the tree".to_owned(),
             error: io::Error::other(error),
         })?;
-        self.tree.begin().map_err(|error| SourceError::Io {
-            what: "cannot execute the command".to_owned(),
-            error,
-        })?;
-        self.has_begun = true;
+        if self.asks_for.is_none() {
+            tree.begin().map_err(|error| SourceError::Io {
+                what: "cannot execute the command".to_owned(),
+                error,
+            })?;
+        }
+        self.phase = Phase::Started;
         Ok(snapshot)
     }
 
     fn next(&mut self) -> Result<Next<'_>, SourceError> {
-        if !self.has_begun {
-            return Ok(Next::End);
+        match self.phase {
+            Phase::New => return Ok(Next::End),
+            Phase::Relieved if self.taken.is_empty() => return Ok(Next::End),
+            Phase::Started => {
+                self.phase = Phase::Watching;
+                if let Some(syscalls) = self.asks_for.take() {
+                    self.watched.tree.select(&syscalls);
+                    self.watched.syscalls = syscalls;
+                }
+            }
+            Phase::Watching | Phase::Stopped | Phase::Relieved => {}
         }
         if self.taken.is_empty() {
-            match self.tree.take(&mut self.taken, self.wait.min(self.patience)) {
+            match self.watched.tree.take(&mut self.taken, self.wait.min(self.patience)) {
                 Taken::Events => self.wait = SHORT_WAIT,
                 Taken::Nothing => {
                     self.wait = (self.wait * 2).min(LONG_WAIT);
@@ -244,22 +300,37 @@ impl Source for Ptrace {
 
     /// Who was there before the tree, and what else its events name, is in `/proc`.
     fn lookup(&self) -> Option<Box<dyn ThreadLookup>> {
-        Some(Box::new(Proc::new(&self.host_root)))
+        Some(Box::new(Proc::new(&self.watched.host_root)))
     }
 
     /// A tree that was attached to is let go. One that was started goes on to be traced, since its
     /// filter cannot be taken off: it is the caller's to end it ([`Control`]), or to wait.
     fn stop_capture(&mut self) {
-        if !std::mem::replace(&mut self.is_stopped, true) && !self.tree.has_filter() {
-            self.tree.control().detach();
+        if matches!(self.phase, Phase::Started | Phase::Watching) {
+            self.phase = Phase::Stopped;
+            if !self.watched.tree.has_filter() {
+                self.watched.tree.control().detach();
+            }
         }
+    }
+
+    /// The tree stays as it is; this one tells what has happened up to now, and the other one what comes
+    /// then. There is nothing that both see.
+    fn hand_over(&mut self, _since: u64) -> u64 {
+        let mut rest = Events::new();
+        self.watched.tree.take(&mut rest, Duration::ZERO);
+        while let Some(event) = rest.pop() {
+            self.taken.append(&event);
+        }
+        self.phase = Phase::Relieved;
+        0
     }
 
     fn stats(&self) -> Stats {
         Stats {
             events: self.events,
             seen: self.events,
-            invalid: self.tree.panics(),
+            invalid: self.watched.tree.panics(),
             ..Stats::default()
         }
     }

@@ -2,6 +2,7 @@
 //! threads. [`Hooks`] is who is told.
 
 use crate::memory::Memory;
+use crate::plan::Plan;
 use falco_source::events::Events;
 
 /// The kind of system call that was made.
@@ -129,6 +130,13 @@ pub trait Hooks: Send {
 
     /// A thread ended. The first thread of a process comes last.
     fn ended(&mut self, end: &End, events: &mut Events);
+
+    /// Events of other calls are asked for from now on (portable ids): at which calls threads have to
+    /// stop for them. `None` if that cannot be changed.
+    fn select(&mut self, syscalls: &[u16]) -> Option<Plan> {
+        let _ = syscalls;
+        None
+    }
 
     /// Whether [`signalled`](Self::signalled) wants to be called, which costs a system call a signal.
     fn wants_signals(&self) -> bool {

@@ -123,33 +123,40 @@ impl std::fmt::Debug for Calls {
 impl Calls {
     /// Hooks that tell of the calls that `options` asks for, and of what tables need.
     pub fn new(options: &Options) -> Self {
-        let wants = |name: &str| {
-            Syscall::by_name(name).is_some_and(|call| options.syscalls.contains(&call.id))
-        };
-        let treatments = (0..NUMBERS as u16).map(|number| {
-            let Some(call) = Syscall::by_x86_64_number(number) else { return Treatment::default() };
-            Treatment {
-                id: call.id,
-                name: call.name,
-                decoder: decode::decoder(call.name),
-                is_wanted: options.syscalls.contains(&call.id)
-                    && !NEVER_RETURN.contains(&call.name),
-                is_needed: CREDENTIALS.contains(&call.name)
-                    || matches!(call.name, "prctl" | "unshare" | "setns"),
-                at_entry: at_entry(call.name),
-            }
-        });
-        Calls {
-            treatments: treatments.collect(),
-            wants_clone: ["clone", "clone3", "fork", "vfork"].into_iter().any(wants),
-            wants_signals: wants("signal_deliver"),
+        let mut calls = Calls {
+            treatments: Box::default(),
+            wants_clone: false,
+            wants_signals: false,
             snaplen: options.snaplen as usize,
             proc: Proc::new(&options.host_root),
             processes: Processes::default(),
             entries: HashMap::new(),
             desk: Desk::default(),
             races: 0,
-        }
+        };
+        calls.want(&options.syscalls);
+        calls
+    }
+
+    /// Has it tell of these calls (portable ids), and no others.
+    fn want(&mut self, syscalls: &[u16]) {
+        let wants =
+            |name: &str| Syscall::by_name(name).is_some_and(|call| syscalls.contains(&call.id));
+        let treatments = (0..NUMBERS as u16).map(|number| {
+            let Some(call) = Syscall::by_x86_64_number(number) else { return Treatment::default() };
+            Treatment {
+                id: call.id,
+                name: call.name,
+                decoder: decode::decoder(call.name),
+                is_wanted: syscalls.contains(&call.id) && !NEVER_RETURN.contains(&call.name),
+                is_needed: CREDENTIALS.contains(&call.name)
+                    || matches!(call.name, "prctl" | "unshare" | "setns"),
+                at_entry: at_entry(call.name),
+            }
+        });
+        self.treatments = treatments.collect();
+        self.wants_clone = ["clone", "clone3", "fork", "vfork"].into_iter().any(wants);
+        self.wants_signals = wants("signal_deliver");
     }
 
     /// At which calls threads have to stop.
@@ -175,11 +182,6 @@ impl Calls {
             }
         }
         plan
-    }
-
-    /// Whether [`Hooks::signalled`] leads to anything.
-    pub fn wants_signals(&self) -> bool {
-        self.wants_signals
     }
 
     /// What was told and what was not, so far.
@@ -337,6 +339,15 @@ impl Hooks for Calls {
 
     fn ended(&mut self, end: &End, events: &mut Events) {
         self.tell_end(end, events);
+    }
+
+    fn select(&mut self, syscalls: &[u16]) -> Option<Plan> {
+        self.want(syscalls);
+        Some(self.plan())
+    }
+
+    fn wants_signals(&self) -> bool {
+        self.wants_signals
     }
 
     fn signalled(&mut self, signal: &Signal, events: &mut Events) {

@@ -28,16 +28,17 @@
 //!
 //! * `stops`: the loop over everything that happens to a tracee; `threads`: what is known of each.
 //! * `abi`: system calls of all kinds of programs, told as those of 64-bit ones.
-//! * `attach`: trees that run already. `place`: on which CPU tracer and tracee are.
+//! * `attach`: trees that run already. `requests`: what other threads ask for. `place`: on which CPU tracer and tracee are.
 
 pub(crate) mod abi;
 mod attach;
 mod place;
+mod requests;
 mod stops;
 mod threads;
 
 use std::io;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -92,6 +93,8 @@ struct Shared {
     changed: Condvar,
     /// The most urgent [`Request`] so far.
     request: AtomicU8,
+    /// Whether there is a `selection`.
+    has_selection: AtomicBool,
     /// Stops of the thread that is kept where it is (see [`place`]); 0 if none is.
     kept_stops: AtomicU64,
     /// Processes that are traced.
@@ -115,6 +118,10 @@ struct State {
     failure: Option<io::Error>,
     /// How the root ended.
     status: Option<i32>,
+    /// The calls that are asked for from now on, until the tracer's thread has seen that.
+    selection: Option<Vec<u16>>,
+    /// The processes that were traced when it had.
+    processes: Vec<i32>,
     /// The tracer's thread has seen this request.
     obeyed: u8,
     /// Nobody will take events any more.
@@ -271,6 +278,22 @@ impl Tree {
             }
         }
         state.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Asks for the events of other calls (portable ids) from now on; the processes that are traced then.
+    /// A tree with a [filter](Self::has_filter) goes on as before, since that cannot be changed.
+    pub fn select(&self, syscalls: &[u16]) -> Vec<i32> {
+        let mut state = self.shared.lock();
+        if state.phase == Phase::Running {
+            state.selection = Some(syscalls.to_vec());
+            self.shared.has_selection.store(true, Ordering::SeqCst);
+        }
+        while state.selection.is_some() && state.phase == Phase::Running {
+            // As in `Control::ask`.
+            sys::signal_thread(self.control.tracer, WAKE as i32);
+            state = self.shared.wait(state, Duration::from_millis(2));
+        }
+        state.processes.clone()
     }
 
     /// Takes all events that wait into `events`, which must be empty; waits for some at most that long.

@@ -48,12 +48,12 @@ pub(crate) struct Tracer<H> {
     pub(super) threads: Threads,
     pub(super) settings: Settings,
     pub(super) shared: Arc<Shared>,
-    mode: Mode,
+    pub(super) mode: Mode,
     /// The process that was spawned, until it has executed its command.
     starting: Option<sys::Child>,
     pub(super) root: Option<i32>,
-    request: Option<Request>,
-    place: Place,
+    pub(super) request: Option<Request>,
+    pub(super) place: Place,
     /// Stops since a thread is kept where it is, and how many there were at the last look.
     kept_stops: (u64, u64),
     /// Whether the kernel has `PTRACE_GET_SYSCALL_INFO`.
@@ -403,7 +403,7 @@ impl<H: Hooks> Tracer<H> {
     }
 
     /// Takes in threads whose parents cannot tell of them any more.
-    fn adopt(&mut self) {
+    pub(super) fn adopt(&mut self) {
         for Unborn { tid, ended } in std::mem::take(&mut self.threads.unborn) {
             // Of one that has ended, too, nobody will ever hear.
             if ended.is_some() {
@@ -514,45 +514,6 @@ impl<H: Hooks> Tracer<H> {
             self.shared.changed.notify_all();
         }
         result
-    }
-
-    /// Begins what was asked for since the last look.
-    fn look_for_requests(&mut self) {
-        let asked = match self.shared.request.load(Ordering::Relaxed) {
-            0 => return,
-            1 => Request::Detach,
-            _ => Request::Kill,
-        };
-        if self.request.is_none_or(|request| request < asked) {
-            self.request = Some(asked);
-            match asked {
-                Request::Detach => self.interrupt_all(),
-                Request::Kill => {
-                    self.threads.processes().into_iter().for_each(|pid| self.kill(pid))
-                }
-            }
-        }
-        let mut state = self.shared.lock();
-        if state.obeyed < asked as u8 {
-            state.obeyed = asked as u8;
-            self.shared.changed.notify_all();
-        }
-    }
-
-    /// Makes every thread stop, so that it can be let go. Those that have ended and wait for others of
-    /// their process cannot be; the kernel lets go of them when this thread ends.
-    fn interrupt_all(&mut self) {
-        self.place.give_back();
-        self.adopt();
-        self.threads.known.retain(|tid, _| sys::interrupt(*tid).is_ok());
-    }
-
-    fn kill(&self, tid: i32) {
-        // If it has ended, wait tells.
-        let pid = self.threads.known.get(&tid).map_or(tid, |thread| thread.pid);
-        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-            let _ended = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
     }
 }
 

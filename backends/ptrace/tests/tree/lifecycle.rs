@@ -228,3 +228,15 @@ fn processes_of_a_pid_namespace_have_two_ids() {
     let sh = seen.exec("/bin/sh");
     assert_eq!(sh.number("pid"), births[0].tid());
 }
+
+#[test]
+fn signals_are_told_if_somebody_asks() {
+    let script = "trap : USR1; kill -USR1 $$; :";
+    let Some(seen) = run(&["/bin/sh", "-c", script], &["signal_deliver"]) else { return };
+    assert_eq!(seen.status, 0);
+    let told = seen.of(EventCode::SIGNALDELIVER_E);
+    let told: Vec<_> = told.iter().map(|event| (event.tid(), event.number("sig"))).collect();
+    assert_eq!(told, [(root(&seen), 10)]);
+    let Some(seen) = run(&["/bin/sh", "-c", script], &["kill"]) else { return };
+    assert!(seen.of(EventCode::SIGNALDELIVER_E).is_empty());
+}

@@ -7,4 +7,5 @@
 
 mod lifecycle;
 mod state;
+mod succession;
 mod watch;

@@ -44,6 +44,8 @@ pub(crate) struct Cgroups {
     lists: HashMap<Vec<u8>, Vec<u8>>,
     /// Subsystems by directory of version 2.
     controllers: HashMap<Vec<u8>, Vec<Vec<u8>>>,
+    /// The container that this process is in, to be told of others that share its namespace.
+    own_container: Option<Vec<u8>>,
 }
 
 /// Where cgroups are mounted, and where this process is in them if it has a namespace of its own.
@@ -64,6 +66,12 @@ impl Cgroups {
         self.controllers.clear();
     }
 
+    /// The container of those who share this process's cgroup namespace.
+    pub(crate) fn set_own_container(&mut self, id: Option<Vec<u8>>) {
+        self.lists.clear();
+        self.own_container = id;
+    }
+
     /// The list of a process by the text of its `/proc/<pid>/cgroup`.
     pub(crate) fn list(&mut self, text: &[u8], host: &Host) -> Vec<u8> {
         if let Some(list) = self.lists.get(text) {
@@ -78,7 +86,7 @@ impl Cgroups {
 
     fn make(&mut self, text: &[u8], host: &Host) -> Vec<u8> {
         let hierarchies = self.hierarchies.get_or_insert_with(|| Hierarchies::find(host));
-        let (mut list, mut unified) = (Vec::new(), None);
+        let (mut list, mut unified, mut is_outside) = (Vec::new(), None, false);
         for line in text.split(|&b| b == b'\n') {
             // Number, subsystems, path; only the path may hold colons.
             let mut parts = line.splitn(3, |&b| b == b':');
@@ -87,6 +95,8 @@ impl Cgroups {
             else {
                 continue;
             };
+            // Seen from within a namespace, what is not below it.
+            is_outside |= path == b"/.." || path.starts_with(b"/../");
             if subsystems.is_empty() {
                 let path = absolute(&hierarchies.own_v2, path);
                 if let Some(root) = &hierarchies.v2 {
@@ -105,6 +115,10 @@ impl Cgroups {
             for subsystem in OF_EVENTS {
                 push(&mut list, subsystem, &path);
             }
+        }
+        // Last: what cgroups themselves tell comes first.
+        if let (false, Some(id)) = (is_outside, &self.own_container) {
+            push(&mut list, b"container_id", &[b"/", id.as_slice()].concat());
         }
         list
     }
@@ -288,6 +302,17 @@ mod tests {
         let list = Cgroups::default().list(b"0::/p\n", &host);
         assert_eq!(list, b"cpuset=/p\0cpu=/p\0cpuacct=/p\0io=/p\0memory=/p\0");
         assert_eq!(Cgroups::default().list(b"", &host), b"");
+    }
+
+    #[test]
+    fn the_own_container_is_told_of_those_inside() {
+        let host = Host::fake(&tempfile::tempdir().unwrap());
+        let mut cgroups = Cgroups::default();
+        cgroups.set_own_container(Some(b"abc".to_vec()));
+        assert_eq!(cgroups.list(b"2:cpu:/\n0::/\n", &host), b"cpu=/\0container_id=/abc\0");
+        assert_eq!(cgroups.list(b"2:cpu:/a/..b\n", &host), b"cpu=/a/..b\0container_id=/abc\0");
+        assert_eq!(cgroups.list(b"2:cpu:/../x\n1:cpuset:/\n", &host), b"cpu=/../x\0cpuset=/\0");
+        assert_eq!(cgroups.list(b"2:cpu:/..\n", &host), b"cpu=/..\0");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! * `host`: where procfs is, the machine and its interfaces. Users and groups are read by
 //!   [`falco_source::accounts`].
 //! * `scan`: the whole host, on one or several threads; `budget`: how much look-ups may cost.
+//! * [`own_container`]: the container that this process itself is in.
 //! * [`held`]: a process that is stopped and looked at often, by directories that stay open.
 //! * `files`, `text`: reading with few system calls, and the kinds of text in procfs.
 //!
@@ -37,6 +38,7 @@ mod files;
 pub mod held;
 mod host;
 mod mounts;
+pub mod own_container;
 mod peek;
 mod process;
 mod scan;
@@ -192,6 +194,18 @@ impl Proc {
             budget: Budget::new(limits.lookups, limits.lookup_time),
             learned: None,
         }
+    }
+
+    /// For a sensor that may be in a container with those whom it watches: tells their container, too,
+    /// where their cgroups do not, since they have a cgroup namespace of their own, which is this
+    /// process's ([`own_container`]). Their lists end with `container_id=/<id>` then.
+    #[must_use]
+    pub fn naming_own_container(mut self) -> Self {
+        // Below another root there is somebody else's /proc.
+        if self.root == std::path::Path::new("/") {
+            self.reader.cgroups.set_own_container(own_container::find());
+        }
+        self
     }
 
     /// Everything that runs now, but for kernel threads and for processes that have ended and wait

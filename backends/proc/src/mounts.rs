@@ -29,7 +29,7 @@ pub(crate) struct Mount {
     /// Type of the file system.
     pub fs_type: Vec<u8>,
     /// Directory of the file system that is mounted.
-    root: Vec<u8>,
+    pub root: Vec<u8>,
     /// Where it is mounted, as its mount namespace sees it.
     pub point: Vec<u8>,
     /// Overlays: directory of the writable layer, as whoever mounted it saw it. Empty if there is

@@ -71,7 +71,7 @@ pub(crate) struct Reader {
     pub counters: Counters,
     pub limits: Limits,
     pub mounts: Mounts,
-    cgroups: Cgroups,
+    pub cgroups: Cgroups,
     /// What [`Limits`] leave of a snapshot.
     threads_left: usize,
     fds_left: usize,

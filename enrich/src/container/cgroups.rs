@@ -37,8 +37,13 @@ pub fn find(cgroups: &[u8]) -> Option<&[u8]> {
     cgroups.split(|&b| b == 0).find_map(|entry| {
         let at = entry.iter().position(|&b| b == b'=')?;
         let (subsys, path) = (&entry[..at], &entry[at + 1..]);
+        let id = || path.strip_prefix(b"/").filter(|id| !id.is_empty());
         if subsys == b"gvisor_container_id" {
-            return path.strip_prefix(b"/").filter(|id| !id.is_empty()).map(shown);
+            return id().map(shown);
+        }
+        // What a sensor tells of the container that it is in itself.
+        if subsys == b"container_id" {
+            return id().map(|id| if is_full_id(id) { shown(id) } else { id });
         }
         in_path(path)
     })
@@ -210,5 +215,11 @@ mod tests {
         assert_eq!(find(cgroups.as_bytes()), Some(&ID.as_bytes()[..12]));
         assert_eq!(find(b"gvisor_container_id=/0123456789abcdef\0"), Some(&b"0123456789ab"[..]));
         assert_eq!(find(b"cpu=/\0"), None);
+        let of_sensor = |id: &str| format!("cpu=/\0container_id=/{id}\0").into_bytes();
+        assert_eq!(find(&of_sensor(ID)), Some(&ID.as_bytes()[..12]));
+        assert_eq!(find(&of_sensor("unknown")), Some(&b"unknown"[..]));
+        let fargate = "cd189a933e5849daa93386466019ab50-2495160603";
+        assert_eq!(find(&of_sensor(fargate)), Some(fargate.as_bytes()));
+        assert_eq!(find(&of_sensor("")), None);
     }
 }

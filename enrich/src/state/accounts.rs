@@ -1,7 +1,8 @@
 //! Users and groups of the host and of its containers, followed while events happen now: their
 //! files are read when a container first runs a program, and again when they have changed.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -98,6 +99,10 @@ impl State {
             return;
         }
         let id = id.clone();
+        // A sensor in a container reads its own accounts before it watches its neighbours.
+        if watch.root == Path::new("/") && has_own_root(pid) && self.users.share(&id) {
+            self.threads.touch_container(&id);
+        }
         // Whoever is stuck on one container's files must not make others wait.
         let wait = if watch.reader.is_idle() { wait } else { Duration::ZERO };
         if watch.ask_for_container(&id, pid) {
@@ -142,4 +147,15 @@ impl State {
             self.set_accounts(&id, &Accounts::default());
         }
     }
+}
+
+/// Whether a process sees the same files as this one. Links are read, and no file system is asked: one
+/// may never answer.
+fn has_own_root(pid: i64) -> bool {
+    let link = |of: &str, what: &str| fs::read_link(format!("/proc/{of}/{what}")).ok();
+    let other = pid.to_string();
+    ["ns/mnt", "root"].iter().all(|what| {
+        let own = link("self", what);
+        own.is_some() && own == link(&other, what)
+    })
 }

@@ -147,6 +147,19 @@ impl Users {
         new.map_or(!old.users.is_empty() || !old.groups.is_empty(), |new| *new != old)
     }
 
+    /// Gives a container of which nothing is known the users and groups of the host; whether that is
+    /// news.
+    pub(crate) fn share(&mut self, container_id: &[u8]) -> bool {
+        let Some(host) = self.books.get(&b""[..]).cloned() else { return false };
+        let entries = host.users.len() + host.groups.len();
+        if self.books.contains_key(container_id) || self.entries + entries > MAX_ENTRIES {
+            return false;
+        }
+        self.entries += entries;
+        self.books.insert(container_id.to_vec(), host);
+        true
+    }
+
     fn book(&mut self, container_id: &[u8]) -> &mut Book {
         self.books.entry_ref(container_id).or_default()
     }
@@ -173,6 +186,23 @@ mod tests {
         assert_eq!(users.group(b"", 5), None);
         assert!(users.remove_user(b"c1", 1000) && !users.remove_user(b"c1", 1000));
         assert_eq!((users.users().count(), users.groups().count()), (1, 1));
+    }
+
+    #[test]
+    fn a_container_shares_what_the_host_has() {
+        let mut users = Users::default();
+        assert!(!users.share(b"c1"), "nothing is known");
+        users.add_user(b"", 5, 5, b"host", b"/", b"sh");
+        users.add_group(b"", 7, b"g");
+        assert!(users.share(b"c1") && !users.share(b"c1"));
+        assert_eq!(users.user(b"c1", 5).map(|u| &*u.name), Some(&b"host"[..]));
+        assert_eq!(users.group(b"c1", 7).map(|g| &*g.name), Some(&b"g"[..]));
+        assert_eq!(users.entries, 4);
+        users.add_user(b"c2", 5, 5, b"own", b"/", b"sh");
+        assert!(!users.share(b"c2"));
+        assert_eq!(users.user(b"c2", 5).map(|u| &*u.name), Some(&b"own"[..]));
+        assert!(users.replace(b"c1", &Accounts::default()));
+        assert_eq!(users.entries, 3);
     }
 
     #[test]

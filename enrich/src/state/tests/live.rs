@@ -474,6 +474,21 @@ fn users_of_containers_are_read_when_they_first_run_a_program() {
     assert_eq!(name(&w, "").as_deref(), Some("host"));
 }
 
+/// A sensor that is in the container itself knows its users before the first event.
+#[test]
+fn users_of_the_sensors_own_container_are_known_at_once() {
+    let own = i64::from(std::process::id());
+    let id = "7951fb549ab9";
+    let cgroups = format!("cpu=/docker/{id}{}\0", "e".repeat(52)).into_bytes();
+    let thread = Thread { tid: own, pid: own, ptid: 1, cgroups, ..Thread::default() };
+    let user =
+        falco_source::snapshot::User { uid: 0, name: b"root".to_vec(), ..Default::default() };
+    let (mut w, _host) = world();
+    w.state.restore(&Snapshot { threads: vec![thread], users: vec![user], ..Snapshot::default() });
+    w.state.watch_accounts("/").unwrap();
+    assert_eq!(*w.state.users().user(id.as_bytes(), 0).unwrap().name, *b"root");
+}
+
 #[test]
 fn users_of_sandboxes_are_those_that_events_tell() {
     let root = tempfile::tempdir().unwrap();

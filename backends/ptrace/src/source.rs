@@ -247,7 +247,7 @@ impl Source for Ptrace {
             Some(more) => tree.select(&[&self.watched.syscalls[..], more].concat()),
         };
         let pids: Vec<i64> = processes.into_iter().map(i64::from).collect();
-        let snapshot = Proc::new(&self.watched.host_root).snapshot_of(&pids);
+        let snapshot = Proc::new(&self.watched.host_root).naming_own_container().snapshot_of(&pids);
         let snapshot = snapshot.map_err(|error| SourceError::Io {
             what: "cannot read the processes of the tree".to_owned(),
             error: io::Error::other(error),
@@ -300,7 +300,7 @@ impl Source for Ptrace {
 
     /// Who was there before the tree, and what else its events name, is in `/proc`.
     fn lookup(&self) -> Option<Box<dyn ThreadLookup>> {
-        Some(Box::new(Proc::new(&self.watched.host_root)))
+        Some(Box::new(Proc::new(&self.watched.host_root).naming_own_container()))
     }
 
     /// A tree that was attached to is let go. One that was started goes on to be traced, since its

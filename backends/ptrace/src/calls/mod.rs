@@ -128,7 +128,7 @@ impl Calls {
             wants_clone: false,
             wants_signals: false,
             snaplen: options.snaplen as usize,
-            proc: Proc::new(&options.host_root),
+            proc: Proc::new(&options.host_root).naming_own_container(),
             processes: Processes::default(),
             entries: HashMap::new(),
             desk: Desk::default(),

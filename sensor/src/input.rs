@@ -14,10 +14,10 @@ use crate::config::{Config, EngineKind};
 use crate::filter::{self, Filter};
 use crate::live::live_state;
 use crate::live::resolver::Resolver;
-use crate::live::sources::{self, Kinds};
+use crate::live::sources::{self, Kept, Kinds};
 use crate::log::Log;
 use crate::preamble;
-use crate::session::load_overridden;
+use crate::session::{load_overridden, pid_overrides};
 
 /// How long the end of a live source may take.
 const LONGEST_END: Duration = Duration::from_secs(8);
@@ -64,7 +64,7 @@ impl Input {
         let names = filter.map_or(&[][..], Filter::host_names);
         let resolver = Resolver::start(names, log);
         let syscalls = filter::to_deliver(filter, options.all_syscalls);
-        let opened = sources::open_for(&config, &syscalls, None, &log)?;
+        let opened = sources::open_for(&config, &syscalls, &Kept::default(), &log)?;
         let mut state = live_state(&config, opened.lookup);
         if let Some(resolver) = &resolver {
             state.set_host_names(resolver.names());
@@ -72,9 +72,10 @@ impl Input {
         let prepare: fn(&mut Snapshot) = |snapshot| snapshot.is_live = true;
         let (source, begun) = (opened.source, Some(opened.snapshot));
         let watching = match opened.kinds {
-            Kinds { ebpf: true, gvisor: true } => "this host and its gVisor sandboxes",
-            Kinds { ebpf: false, gvisor: true } => "gVisor sandboxes",
-            Kinds { gvisor: false, .. } => "this host",
+            Kinds { ebpf: true, gvisor: true, .. } => "this host and its gVisor sandboxes",
+            Kinds { gvisor: true, .. } => "gVisor sandboxes",
+            Kinds { ptrace: true, .. } => "these processes",
+            _ => "this host",
         };
         Ok(Input { source, begun, watching, state, prepare, _resolver: resolver })
     }
@@ -109,6 +110,7 @@ fn config(options: &LiveOptions) -> Result<Config> {
     let engines: Vec<String> =
         options.engine.iter().map(|engine| format!("engine.kind[]={}", engine.name())).collect();
     overrides.extend(engines);
+    overrides.extend(pid_overrides(&options.pid));
     let config = load_overridden(&overrides, None)?.config;
     if config.engines.is(EngineKind::Replay) {
         bail!("engine.kind: to look at a capture, use -e FILE");

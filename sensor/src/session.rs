@@ -110,8 +110,9 @@ pub fn config_file(named: Option<&Path>) -> Result<Option<PathBuf>> {
 /// # Errors
 /// If something in it is wrong.
 pub fn load_config(options: &Options, file: Option<&Path>) -> Result<Loaded> {
-    // `-e` is written as the overrides that it stands for; `-o` goes before it.
+    // `-e` and `--pid` are written as the overrides that they stand for; `-o` goes before them.
     let mut overrides = options.overrides.clone();
+    overrides.extend(pid_overrides(&options.pid));
     if let Some(capture) = &options.capture {
         let capture = capture
             .to_str()
@@ -122,6 +123,17 @@ pub fn load_config(options: &Options, file: Option<&Path>) -> Result<Loaded> {
     let mut loaded = load_overridden(&overrides, file)?;
     loaded.config.buffered_outputs &= !options.unbuffered;
     Ok(loaded)
+}
+
+/// What `--pid` stands for.
+pub fn pid_overrides(pids: &[u32]) -> Vec<String> {
+    if pids.is_empty() {
+        return Vec::new();
+    }
+    // The list begins anew after a single value.
+    let mut overrides = vec!["engine.kind=ptrace".to_owned(), "engine.ptrace.pids=".to_owned()];
+    overrides.extend(pids.iter().map(|pid| format!("engine.ptrace.pids[]={pid}")));
+    overrides
 }
 
 /// The configuration of `file`, or Falco's shipped settings without one, with `-o` in it.

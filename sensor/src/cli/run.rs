@@ -8,7 +8,6 @@ const EXAMPLES: &str = "\
 Examples:
   falco -r falco_rules.yaml                         watch this host (as root) until Ctrl-C
   falco -e attack.scap -r falco_rules.yaml          alerts of a capture, as Falco gives them
-  falco -e attack.scap -r rules.d -o json_output=true -o rule_matching=all
   falco events -e attack.scap --filter 'evt.type=execve' --fields proc.name,proc.cmdline
 
 With -r, or rules in /etc/falco, no configuration file is needed: Falco's shipped settings hold, and
@@ -46,6 +45,11 @@ pub struct Options {
     /// Replay a capture (.scap, plain or gzip; - is stdin) instead of watching
     #[arg(short = 'e', value_name = "FILE", help_heading = "Run")]
     pub capture: Option<PathBuf>,
+
+    /// Watch only this process and what it starts, by ptrace; may be repeated
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(conflicts_with = "capture", help_heading = "Run")]
+    pub pid: Vec<u32>,
 
     /// Rules file or directory; may be repeated; replaces rules_files
     #[arg(short = 'r', value_name = "PATH", help_heading = "Run")]

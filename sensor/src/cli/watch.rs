@@ -8,6 +8,7 @@ const EVENTS_EXAMPLES: &str = "\
 Examples:
   falco events --filter 'proc.name = nginx and evt.type in (open, openat)'
   falco events --engine gvisor                      inside gVisor's sandboxes
+  falco events --pid 4711                           one process tree, without privileges
   falco events -e attack.scap
   falco events -e attack.scap --filter 'evt.type=openat and fd.name startswith /etc' -n 20
   falco events -e attack.scap --fields proc.name,proc.pname,fd.name --json
@@ -62,6 +63,11 @@ pub struct LiveOptions {
     #[arg(long = "engine", value_name = "KIND", conflicts_with = "capture")]
     #[arg(value_enum, value_delimiter = ',')]
     pub engine: Vec<LiveEngine>,
+
+    /// Watch only this process and what it starts, by ptrace; may be repeated
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(conflicts_with_all = ["capture", "engine"])]
+    pub pid: Vec<u32>,
 
     /// Override one configuration key of the engine; may be repeated
     #[arg(short = 'o', long = "option", value_name = "KEY=VAL", conflicts_with = "capture")]

@@ -122,6 +122,8 @@ const OURS: &[&str] = &[
     "engine.gvisor.socket",
     "engine.modern_ebpf.attach",
     "engine.modern_ebpf.buf_size_mb",
+    "engine.ptrace.if_killed",
+    "engine.ptrace.pids",
     "falco_libs.state_memory_mb",
 ];
 

@@ -18,8 +18,8 @@ use falco_rules::priority::Priority;
 pub use load::{Loaded, load};
 use setting::Setting;
 pub use setting::{
-    AppendOutput, Attach, CaptureMode, DropActions, EngineKind, Engines, ExtraField, LogLevel,
-    Matching, Selection, StaticFields,
+    AppendOutput, Attach, CaptureMode, DropActions, EngineKind, Engines, ExtraField, IfKilled,
+    LogLevel, Matching, Selection, StaticFields,
 };
 use tree::{Node, TreeError};
 
@@ -109,6 +109,10 @@ configuration! {
     gvisor_runsc: PathBuf = PathBuf::new(), "engine.gvisor.runsc";
     /// Trace sandboxes that run already, or were started without our configuration.
     gvisor_attach: bool = true, "engine.gvisor.attach";
+    /// Running processes to watch with all that descends from them.
+    ptrace_pids: Vec<u32> = Vec::new(), "engine.ptrace.pids";
+    /// What becomes of them when this program is killed.
+    ptrace_if_killed: IfKilled = IfKilled::Free, "engine.ptrace.if_killed";
     /// The capture to replay.
     capture_file: PathBuf = PathBuf::new(), "engine.replay.capture_file";
     /// Alerts to stdout.
@@ -185,6 +189,13 @@ impl Config {
         if self.engines.is(EngineKind::Replay) && self.capture_file.as_os_str().is_empty() {
             return Err(
                 "engine.kind is 'replay' but no engine.replay.capture_file specified.".to_owned()
+            );
+        }
+        if self.engines.is(EngineKind::Ptrace) && self.ptrace_pids.is_empty() {
+            return Err(
+                "engine.kind is 'ptrace' but no engine.ptrace.pids specified; name running \
+                        processes (--pid PID), or start a command with falco trace -- CMD"
+                    .to_owned(),
             );
         }
         if self.gvisor_socket.is_some() && !self.gvisor_config.as_os_str().is_empty() {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use falco_rules::yaml::scalar as yaml;
 
 use super::tree::{Node, TreeError, Value};
@@ -159,6 +160,8 @@ pub enum EngineKind {
     ModernEbpf,
     /// The sandboxes of gVisor.
     Gvisor,
+    /// Process trees that are named, by ptrace(2).
+    Ptrace,
     /// Whatever of the BPF probe and gVisor there is here.
     Auto,
     /// A capture.
@@ -169,7 +172,7 @@ pub enum EngineKind {
 
 named!(EngineKind, "engine.kind '{}' is not a valid kind.",
     "kmod" => EngineKind::Kmod, "modern_ebpf" => EngineKind::ModernEbpf,
-    "gvisor" => EngineKind::Gvisor, "auto" => EngineKind::Auto,
+    "gvisor" => EngineKind::Gvisor, "ptrace" => EngineKind::Ptrace, "auto" => EngineKind::Auto,
     "replay" => EngineKind::Replay, "nodriver" => EngineKind::Nodriver);
 
 impl EngineKind {
@@ -179,6 +182,7 @@ impl EngineKind {
             EngineKind::Kmod => "kmod",
             EngineKind::ModernEbpf => "modern_ebpf",
             EngineKind::Gvisor => "gvisor",
+            EngineKind::Ptrace => "ptrace",
             EngineKind::Auto => "auto",
             EngineKind::Replay => "replay",
             EngineKind::Nodriver => "nodriver",
@@ -241,6 +245,19 @@ impl Setting for Engines {
         }
     }
 }
+
+/// `engine.ptrace.if_killed` and `falco trace --if-killed`: what becomes of traced processes when falco is
+/// killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IfKilled {
+    /// They are killed, too: nothing runs unwatched
+    Kill,
+    /// They run on unwatched; a command is traced without a filter for that, which is slow
+    Free,
+}
+
+named!(IfKilled, "engine.ptrace.if_killed '{}' is none of kill, free",
+    "kill" => IfKilled::Kill, "free" => IfKilled::Free);
 
 /// `engine.modern_ebpf.attach`: how the probe hangs on system calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Watching a running kernel: from the rules that are loaded to alerts, until a signal ends it.
 //!
 //! * `sources`: which system calls are wanted, and the sources that deliver them; `probe` is what
-//!   eBPF is asked for.
+//!   eBPF is asked for, `trees` what ptrace is.
 //! * `housekeeping`: what is done beside events; `drops` and `silence` are the alerts about losing
 //!   events and about there being none, `reload` is SIGHUP.
 //! * `resolver`: the addresses of the hosts that rules name.
@@ -17,6 +17,7 @@ mod silence;
 pub mod sources;
 #[cfg(test)]
 mod tests;
+pub mod trees;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -39,7 +40,7 @@ use crate::signals::{Requests, Stop};
 use crate::summary;
 use housekeeping::Housekeeper;
 use reload::Reloader;
-use sources::Opened;
+use sources::{Kept, Opened};
 
 /// A session with the source that it watches through.
 struct Watch {
@@ -58,7 +59,7 @@ struct Watch {
 pub fn run(options: &Options, session: Session, stop: &Stop) -> Result<ExitCode> {
     let requests = Requests::install().context("cannot handle SIGHUP and SIGUSR1")?;
     let options = Arc::new(options.clone());
-    let source = sources::open(&session, None)?;
+    let source = sources::open(&session, &Kept::default())?;
     let mut watch = Watch { session, source, seen_until: 0, is_first: true };
     loop {
         match watch.run(&options, &requests, stop)? {
@@ -100,7 +101,7 @@ impl Watch {
             requests.clone(),
             (queue.handle(), internal, log),
             (opened.kinds, before),
-            Reloader::new(Arc::clone(options), opened.receiver.clone()),
+            Reloader::new(Arc::clone(options), opened.kept),
             Duration::from_secs(options.duration),
         );
         let mut state = live_state(&config, opened.lookup);

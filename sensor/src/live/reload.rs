@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use falco_gvisor::Receiver;
-
-use super::sources::{self, Opened};
+use super::sources::{self, Kept, Opened};
 use crate::cli::Options;
 use crate::config::EngineKind;
 use crate::session::Session;
@@ -26,8 +24,8 @@ pub type Loaded = (Session, Opened);
 /// Loads sessions on request.
 pub struct Reloader {
     options: Arc<Options>,
-    /// Where sandboxes send to at present; it stays, if the next session has the same.
-    kept: Option<Receiver>,
+    /// What is watched at present; it stays, if the next session is to watch the same.
+    kept: Kept,
     /// When it was last asked.
     asked: Option<Instant>,
     /// The answer of the thread at work.
@@ -35,8 +33,8 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Sessions as `options` say, to take over from one whose sandboxes send to `kept`.
-    pub fn new(options: Arc<Options>, kept: Option<Receiver>) -> Self {
+    /// Sessions as `options` say, to take over from one that watches `kept`.
+    pub fn new(options: Arc<Options>, kept: Kept) -> Self {
         Reloader { options, kept, asked: None, working: None }
     }
 
@@ -65,7 +63,7 @@ impl Reloader {
         let (options, kept) = (Arc::clone(&self.options), self.kept.clone());
         let started = thread::Builder::new().name("reload".to_owned()).spawn(move || {
             // Nobody listens any more when the run is over.
-            let _ = answer.send(load(&options, kept.as_ref()));
+            let _ = answer.send(load(&options, &kept));
         });
         match started {
             Ok(_) => {
@@ -77,7 +75,7 @@ impl Reloader {
     }
 }
 
-fn load(options: &Options, kept: Option<&Receiver>) -> Result<Loaded> {
+fn load(options: &Options, kept: &Kept) -> Result<Loaded> {
     let session = Session::load(options)?;
     if session.config.engines.is(EngineKind::Replay) {
         bail!("engine.kind cannot change to this one while the program runs");

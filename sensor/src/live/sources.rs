@@ -13,6 +13,7 @@ use falco_source::{Several, Snapshot, Source, ThreadLookup};
 use super::nodriver::NoDriver;
 use super::probe;
 use super::resolver::Resolver;
+use super::trees::{self, Trees};
 use crate::config::{Config, EngineKind, LogLevel};
 use crate::gvisor::limits::Limits;
 use crate::gvisor::{here, setup};
@@ -35,8 +36,17 @@ pub struct Opened {
     pub since: u64,
     /// Looks up the hosts that rules name, if they name any.
     pub resolver: Option<Resolver>,
-    /// Where sandboxes send to, if they are watched. Connections live as long as one of its handles.
+    /// What stays if another session takes over.
+    pub kept: Kept,
+}
+
+/// What of a watch another session can take over, if it is to watch the same.
+#[derive(Clone, Default)]
+pub struct Kept {
+    /// Where sandboxes send to. Connections live as long as one of its handles.
     pub receiver: Option<Receiver>,
+    /// Processes that are traced.
+    pub trees: Option<Trees>,
 }
 
 /// What is watched.
@@ -46,6 +56,8 @@ pub struct Kinds {
     pub ebpf: bool,
     /// The sandboxes of gVisor.
     pub gvisor: bool,
+    /// Process trees, by ptrace(2).
+    pub ptrace: bool,
 }
 
 impl Kinds {
@@ -56,21 +68,22 @@ impl Kinds {
         Kinds {
             ebpf: auto || engines.has(EngineKind::ModernEbpf),
             gvisor: engines.has(EngineKind::Gvisor) || (auto && here::is_here(config)),
+            ptrace: engines.has(EngineKind::Ptrace),
         }
     }
 
     /// Whether a long silence means that something is broken: a host always does something, sandboxes
-    /// need not even be there.
+    /// need not even be there, and a process may sleep.
     pub fn never_silent(self) -> bool {
-        self.ebpf || !self.gvisor
+        self.ebpf || !(self.gvisor || self.ptrace)
     }
 }
 
-/// Opens and starts the sources of a session. `kept` is where sandboxes send to at present.
+/// Opens and starts the sources of a session. `kept` is what is watched at present.
 ///
 /// # Errors
 /// If something that is to be watched cannot be, saying what to do about it.
-pub fn open(session: &Session, kept: Option<&Receiver>) -> Result<Opened> {
+pub fn open(session: &Session, kept: &Kept) -> Result<Opened> {
     let Session { config, log, .. } = session;
     if config.engines.is(EngineKind::Nodriver) {
         log.info("Opening 'syscall' source with no driver");
@@ -78,11 +91,16 @@ pub fn open(session: &Session, kept: Option<&Receiver>) -> Result<Opened> {
     }
     let rules = session.engine.loader.rules();
     let wanted = rules_want(rules)?;
-    let selection = Selection::new(&wanted, &config.base_syscalls());
+    let base = config.base_syscalls();
+    let selection = Selection::new(&wanted, &base);
     tell_selection(&wanted, &selection, log);
+    let syscalls = match config.engines.is(EngineKind::Ptrace) {
+        true => trees::wanted(&wanted, selection, &base),
+        false => selection.syscalls,
+    };
     // First, so that names are likely known when the first event comes.
     let resolver = Resolver::start(session.program.ruleset.host_names(), *log);
-    let opened = open_for(config, &selection.syscalls, kept, log)?;
+    let opened = open_for(config, &syscalls, kept, log)?;
     if opened.kinds.gvisor {
         Limits::of(rules).tell(opened.kinds.ebpf, log);
     }
@@ -93,12 +111,7 @@ pub fn open(session: &Session, kept: Option<&Receiver>) -> Result<Opened> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_for(
-    config: &Config,
-    syscalls: &SyscallSet,
-    kept: Option<&Receiver>,
-    log: &Log,
-) -> Result<Opened> {
+pub fn open_for(config: &Config, syscalls: &SyscallSet, kept: &Kept, log: &Log) -> Result<Opened> {
     let mut kinds = Kinds::wanted(config);
     let is_auto = config.engines.is(EngineKind::Auto);
     if config.engines.has(EngineKind::Kmod) {
@@ -125,20 +138,30 @@ pub fn open_for(
         }
     }
     if kinds.gvisor {
-        let receiver = setup::receiver(config, kept)?;
+        let receiver = setup::receiver(config, kept.receiver.as_ref())?;
         let options = setup::options(config, syscalls);
         let socket = receiver.socket().display();
         log.info(&format!("Opening 'syscall' source with gVisor. Sandboxes send to {socket}."));
         if !options.attach {
             log.info("Sandboxes that were not started to send there are left alone.");
         }
-        opening.receiver = Some(receiver.clone());
+        opening.kept.receiver = Some(receiver.clone());
         let mut source = Gvisor::new(receiver, options);
         let log = *log;
         source.set_notes(move |line| log.warning(line));
         opening = opening.add(source)?;
     }
-    if !kinds.ebpf {
+    if kinds.ptrace {
+        let (source, trees) = trees::open(config, syscalls, kept.trees.as_ref())?;
+        let pids: Vec<_> = config.ptrace_pids.iter().map(u32::to_string).collect();
+        log.info(&format!(
+            "Opening 'syscall' source with ptrace: {} and what they start",
+            pids.join(", ")
+        ));
+        opening.kept.trees = Some(trees);
+        opening = opening.add(source)?;
+    }
+    if kinds.gvisor && !kinds.ebpf {
         opening.add_surroundings(log);
     }
     opening.done(kinds)
@@ -171,7 +194,7 @@ fn open_ebpf(
 struct Opening {
     sources: Vec<Box<dyn Source + Send>>,
     snapshot: Option<Snapshot>,
-    receiver: Option<Receiver>,
+    kept: Kept,
 }
 
 impl Opening {
@@ -210,7 +233,7 @@ impl Opening {
             kinds,
             since: now_ns(),
             resolver: None,
-            receiver: self.receiver,
+            kept: self.kept,
         })
     }
 }

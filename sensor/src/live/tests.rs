@@ -134,8 +134,8 @@ fn play(
         config,
         Requests::default(),
         (queue.handle(), internal, log),
-        (Kinds { ebpf: true, gvisor: false }, Vec::new()),
-        Reloader::new(Arc::new(*options), None),
+        (Kinds { ebpf: true, ..Kinds::default() }, Vec::new()),
+        Reloader::new(Arc::new(*options), super::sources::Kept::default()),
         Duration::ZERO,
     );
     let outcome = EventLoop {

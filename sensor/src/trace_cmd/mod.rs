@@ -21,15 +21,16 @@ use anyhow::{Context, Result};
 use falco_enrich::selection::Selection;
 use falco_event::Syscall;
 use falco_ptrace::calls::Calls;
-use falco_ptrace::{Command, OnDeath, Options, Ptrace, init};
+use falco_ptrace::{Command, Options, Ptrace, init};
 use falco_rules::priority::Priority;
 use falco_source::Source;
 
+use crate::config::IfKilled;
 use crate::engine::Engine;
 use crate::event_loop::{AlertLines, EventLoop, Housekeeping, Moment, Outcome, Tick};
 use crate::internal_alert::{InternalAlerts, now_ns};
 use crate::live::resolver::Resolver;
-use crate::live::{live_state, sources};
+use crate::live::{live_state, sources, trees};
 use crate::log::Log;
 use crate::outputs::Queue;
 use crate::recording::{self, WhenFull};
@@ -38,7 +39,7 @@ use crate::session::{Session, config_file, load_overridden, load_rules};
 use crate::signals::Stop;
 use crate::{preamble, tell_error};
 use alerts::{Patient, Stream};
-use options::{IfKilled, Rest, TraceOptions};
+use options::{Rest, TraceOptions};
 use report::Report;
 use signals::Target;
 use tree::Tree;
@@ -106,9 +107,7 @@ fn watch(options: &TraceOptions) -> Result<u8> {
         signals::take_over(Target::Command(ptrace.control()))?;
         ptrace
     } else {
-        let roots: Vec<i32> =
-            options.pid.iter().map(|&pid| i32::try_from(pid)).collect::<Result<_, _>>()?;
-        let ptrace = Ptrace::attach(&roots, source)?;
+        let ptrace = trees::attach(&options.pid, source)?;
         signals::take_over(Target::Watch(stop.clone()))?;
         ptrace
     };
@@ -152,23 +151,11 @@ fn source_options(options: &TraceOptions, session: &Session) -> Result<Options> 
     let base = config.base_syscalls();
     let selection = Selection::new(&rules, &base);
     sources::tell_selection(&rules, &selection, log);
-    let names_more = base.custom_set.iter().any(|name| !name.starts_with('!'));
-    let wanted = match names_more {
-        true => selection.syscalls,
-        false => selection.syscalls.intersection(&rules),
-    };
-    let defaults = Options::default();
-    Ok(Options {
-        syscalls: wanted.iter().collect(),
-        snaplen: if config.snaplen == 0 { defaults.snaplen } else { config.snaplen },
-        on_death: match options.if_killed {
-            IfKilled::Kill => OnDeath::Kill,
-            IfKilled::Free => OnDeath::Free,
-        },
-        seccomp: !options.no_filter,
-        host_root: preamble::host_root(),
-        ..defaults
-    })
+    let wanted = trees::wanted(&rules, selection, &base);
+    // What was started without falco should outlive it.
+    let default = if options.pid.is_empty() { IfKilled::Kill } else { IfKilled::Free };
+    let if_killed = options.if_killed.unwrap_or(default);
+    Ok(Options { seccomp: !options.no_filter, ..trees::options(config, &wanted, if_killed) })
 }
 
 fn run_loop(

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use falco_rules::priority::Priority;
 
+use crate::config::IfKilled;
+
 const EXAMPLES: &str = "\
 Examples:
   falco trace -- make test                            alerts among what it prints on stderr
@@ -71,9 +73,9 @@ pub struct TraceOptions {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
     pub rest: Rest,
 
-    /// What happens to the processes if falco itself is killed
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
-    pub if_killed: IfKilled,
+    /// What happens to the processes if falco itself is killed [default: kill; free with --pid]
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub if_killed: Option<IfKilled>,
 
     /// Stop at every system call instead of using a filter: slow, but needs no seccomp
     #[arg(long)]
@@ -106,16 +108,6 @@ pub enum Rest {
     Wait,
     /// End them with the command
     Kill,
-}
-
-/// What becomes of the tree without its tracer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum IfKilled {
-    /// They are killed, too: nothing runs unwatched
-    #[default]
-    Kill,
-    /// They run on unwatched; for that there is no filter, which is slow
-    Free,
 }
 
 fn priority(name: &str) -> Result<Priority, String> {

@@ -1,16 +1,13 @@
 //! The command line as users and scripts meet it: outputs, exit codes, signals, running processes.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::actor::is_installed;
 use crate::ignored;
-use crate::nobody::{Nobody, run, run_with};
+use crate::nobody::{Nobody, Running, run, run_with};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -125,51 +122,6 @@ fn help_teaches() {
         assert!(done.stdout.contains(text), "{text} is missing:\n{}", done.stdout);
     }
     assert!(done.stdout.lines().all(|line| line.chars().count() <= 110), "{}", done.stdout);
-}
-
-/// A child with lines of its stdout to wait for; killed when dropped.
-struct Running {
-    child: Child,
-    lines: BufReader<std::process::ChildStdout>,
-}
-
-impl Running {
-    fn start(command: &mut std::process::Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Running { child, lines }
-    }
-
-    /// The next line.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    fn send(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Its exit code, once it has ended.
-    #[track_caller]
-    fn code(&mut self) -> Option<i32> {
-        let begin = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().or(status.signal().map(|signal| -signal));
-            }
-            assert!(begin.elapsed() < PATIENCE, "it does not end");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Without `timeout` in between, so that the process that is signalled is falco.

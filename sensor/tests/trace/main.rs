@@ -6,6 +6,7 @@
 //! * [`attacks`]: the live tests' tables of attacks, with what this source cannot see or that user do.
 //! * [`torture`]: what is the same watched and unwatched, and that nothing is left after kills.
 //! * [`programs`]: the same for programs that people use.
+//! * [`engine`]: the sensor itself, on processes that run.
 //! * [`container`]: as process 1 of a Docker container.
 //!
 //! As root the tests become a user without an account; as somebody else they run as that user.
@@ -32,6 +33,7 @@ mod sensor;
 mod attacks;
 mod command;
 mod container;
+mod engine;
 mod nobody;
 mod programs;
 mod torture;

@@ -39,10 +39,8 @@ const DEFAULT_FIELDS: &str =
 /// stdout fails. What was read before an error is printed all the same.
 pub fn run(options: &EventsOptions) -> Result<()> {
     let mut fields = SyscallFields::new();
-    let filter = options
-        .filter
-        .as_deref()
-        .map(|text| Filter::new("--filter", text, &mut fields))
+    let filter = input::condition(options.filter.as_deref(), &options.live)
+        .map(|(option, text)| Filter::new(option, &text, &mut fields))
         .transpose()?;
     let printer = Printer::new(options, &mut fields)?;
     let stop = Stop::install().context("cannot handle SIGINT and SIGTERM")?;

@@ -9,7 +9,7 @@ use falco_capture::CaptureReader;
 use falco_enrich::state::{Limits, State};
 use falco_source::{Next, Snapshot, Source, Stats};
 
-use crate::cli::LiveOptions;
+use crate::cli::{LiveEngine, LiveOptions};
 use crate::config::{Config, EngineKind};
 use crate::filter::{self, Filter};
 use crate::live::live_state;
@@ -91,6 +91,25 @@ impl Input {
     }
 }
 
+/// The condition of `--filter` and `--pid`, with the options that it comes from.
+pub fn condition(filter: Option<&str>, options: &LiveOptions) -> Option<(&'static str, String)> {
+    // Where nothing else is watched there is nothing to choose.
+    let is_chosen = !options.pid.is_empty() && !options.engine.contains(&LiveEngine::Ptrace);
+    let processes = is_chosen.then(|| {
+        let of_one = |pid: &u32| format!("proc.pid = {pid} or proc.apid = {pid}");
+        let all: Vec<_> = options.pid.iter().map(of_one).collect();
+        format!("({})", all.join(" or "))
+    });
+    match (filter, processes) {
+        (Some(filter), Some(processes)) => {
+            Some(("--filter with --pid", format!("{processes} and ({filter})")))
+        }
+        (Some(filter), None) => Some(("--filter", filter.to_owned())),
+        (None, Some(processes)) => Some(("--pid", processes)),
+        (None, None) => None,
+    }
+}
+
 /// Ends a live source, from which nothing more is wanted, and waits until it has let go of what it
 /// watched, but not for ever.
 pub fn close(source: &mut dyn Source) {
@@ -110,7 +129,9 @@ fn config(options: &LiveOptions) -> Result<Config> {
     let engines: Vec<String> =
         options.engine.iter().map(|engine| format!("engine.kind[]={}", engine.name())).collect();
     overrides.extend(engines);
-    overrides.extend(pid_overrides(&options.pid));
+    if options.engine.contains(&LiveEngine::Ptrace) {
+        overrides.extend(pid_overrides(&options.pid));
+    }
     let config = load_overridden(&overrides, None)?.config;
     if config.engines.is(EngineKind::Replay) {
         bail!("engine.kind: to look at a capture, use -e FILE");

@@ -41,7 +41,7 @@ const STRIDE: u64 = 1024;
 /// written. What was read before an error is in the file.
 pub fn run(options: &RecordOptions) -> Result<()> {
     let mut fields = SyscallFields::new();
-    let filter = condition(options)
+    let filter = input::condition(options.filter.as_deref(), &options.live)
         .map(|(option, text)| Filter::new(option, &text, &mut fields))
         .transpose()?;
     let stop = Stop::install().context("cannot handle SIGINT and SIGTERM")?;
@@ -76,19 +76,6 @@ pub fn run(options: &RecordOptions) -> Result<()> {
     }
     // The first error is the one to tell.
     result.and(written)
-}
-
-/// The condition for events to record, with the option that it comes from.
-fn condition(options: &RecordOptions) -> Option<(&'static str, String)> {
-    let process = options.pid.map(|pid| format!("(proc.pid = {pid} or proc.apid = {pid})"));
-    match (&options.filter, process) {
-        (Some(filter), Some(process)) => {
-            Some(("--filter with --pid", format!("{process} and ({filter})")))
-        }
-        (Some(filter), None) => Some(("--filter", filter.clone())),
-        (None, Some(process)) => Some(("--pid", process)),
-        (None, None) => None,
-    }
 }
 
 /// What a filter needs.

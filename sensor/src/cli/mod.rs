@@ -211,6 +211,12 @@ mod tests {
             panic!()
         };
         assert_eq!(options.live.engine, [LiveEngine::ModernEbpf, LiveEngine::Gvisor]);
+        let Ok(Command::Record(options)) =
+            run(&["record", "-w", "x", "--engine", "ptrace", "--pid", "7", "--pid", "8"])
+        else {
+            panic!()
+        };
+        assert_eq!((options.live.engine, options.live.pid), (vec![LiveEngine::Ptrace], vec![7, 8]));
         assert!(refusal(&["events", "--engine", "kmod"]).contains("failed to parse"));
         assert!(refusal(&["record", "-w", "x", "-e", "y", "--engine", "gvisor"]).contains("used"));
     }

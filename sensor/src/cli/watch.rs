@@ -8,7 +8,7 @@ const EVENTS_EXAMPLES: &str = "\
 Examples:
   falco events --filter 'proc.name = nginx and evt.type in (open, openat)'
   falco events --engine gvisor                      inside gVisor's sandboxes
-  falco events --pid 4711                           one process tree, without privileges
+  falco events --engine ptrace --pid 4711           one process tree, without privileges
   falco events -e attack.scap
   falco events -e attack.scap --filter 'evt.type=openat and fd.name startswith /etc' -n 20
   falco events -e attack.scap --fields proc.name,proc.pname,fd.name --json
@@ -64,9 +64,8 @@ pub struct LiveOptions {
     #[arg(value_enum, value_delimiter = ',')]
     pub engine: Vec<LiveEngine>,
 
-    /// Watch only this process and what it starts, by ptrace; may be repeated
+    /// Only events of this process and of its descendants; may be repeated
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
-    #[arg(conflicts_with_all = ["capture", "engine"])]
     pub pid: Vec<u32>,
 
     /// Override one configuration key of the engine; may be repeated
@@ -96,7 +95,9 @@ pub enum LiveEngine {
     ModernEbpf,
     /// The sandboxes of gVisor.
     Gvisor,
-    /// Whatever of both there is here.
+    /// The processes of --pid and what they start, by ptrace(2), without privileges.
+    Ptrace,
+    /// Whatever of the first two there is here.
     Auto,
 }
 
@@ -106,6 +107,7 @@ impl LiveEngine {
         match self {
             LiveEngine::ModernEbpf => "modern_ebpf",
             LiveEngine::Gvisor => "gvisor",
+            LiveEngine::Ptrace => "ptrace",
             LiveEngine::Auto => "auto",
         }
     }
@@ -154,10 +156,6 @@ pub struct RecordOptions {
     /// Record only events for which this condition holds
     #[arg(long, value_name = "COND")]
     pub filter: Option<String>,
-
-    /// Record only events of this process and of its descendants
-    #[arg(long, value_name = "PID")]
-    pub pid: Option<u32>,
 
     /// Stop after COUNT events (of those that match)
     #[arg(short = 'n', value_name = "COUNT")]

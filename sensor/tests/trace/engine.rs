@@ -145,7 +145,8 @@ fn events_of_one_process_can_be_looked_at() {
     let Some(maker) = maker(&nobody, "falco events --pid") else { return };
     let pid = maker.child.id().to_string();
     let mut events = nobody.timely([nobody.falco()]);
-    events.args(["events", "--pid", &pid, "--filter", "evt.type in (mkdir, mkdirat)", "-n", "3"]);
+    events.args(["events", "--engine", "ptrace", "--pid", &pid, "-n", "3"]);
+    events.args(["--filter", "evt.type in (mkdir, mkdirat)"]);
     let done = run(events.args(["--fields", "proc.name,evt.type"])).exits(0);
     assert_eq!(done.stdout.lines().count(), 3, "{done:#?}");
     assert!(done.stdout.lines().all(|line| line.contains("mkdir")), "{done:#?}");

@@ -196,6 +196,16 @@ impl Proc {
         }
     }
 
+    /// Whether the system lets this process look at files at all, by statx(2). Kernels have it since Linux
+    /// 4.11; seccomp profiles of before 2018 do not know it.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn may_look(&self) -> std::io::Result<()> {
+        let root = std::fs::File::open(&self.root)?;
+        Ok(files::stat(&root, c".").map(drop)?)
+    }
+
     /// For a sensor that may be in a container with those whom it watches: tells their container, too,
     /// where their cgroups do not, since they have a cgroup namespace of their own, which is this
     /// process's ([`own_container`]). Their lists end with `container_id=/<id>` then.

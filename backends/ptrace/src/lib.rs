@@ -10,6 +10,7 @@
 //! * [`source`]: [`Ptrace`], which puts all of this together; [`command`]: what is started.
 //! * [`coverage`]: what this source cannot see, and how honest each event is about races.
 //! * [`init`]: being the first process of a container.
+//! * `refusals`: what it means that the system refuses something.
 //! * `sys`: the system calls that need `unsafe`.
 #![deny(unsafe_code)]
 
@@ -20,6 +21,7 @@ pub mod filter;
 pub mod init;
 pub mod memory;
 pub mod plan;
+mod refusals;
 pub mod source;
 pub mod stop;
 mod sys;

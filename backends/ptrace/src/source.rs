@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::calls::Calls;
 use crate::command::Command;
+use crate::refusals;
 use crate::tracer::{Control, Settings, Taken, Tree};
 use falco_source::events::Events;
 
@@ -26,20 +27,23 @@ const LONG_WAIT: Duration = Duration::from_millis(30);
 #[non_exhaustive]
 pub enum PtraceError {
     /// The operating system refused.
-    #[error("cannot {what}: {error}")]
+    #[error("cannot {what}: {error}{advice}")]
     Refused {
         /// What was tried.
         what: String,
         /// The refusal.
-        #[source]
         error: io::Error,
+        /// What it means and what to do about it, as the end of a sentence; empty if nobody can tell.
+        advice: &'static str,
     },
 }
 
-impl PtraceError {
-    fn refused(what: impl Into<String>, error: io::Error) -> Self {
-        PtraceError::Refused { what: what.into(), error }
-    }
+/// Rather nothing than alerts without files and sockets.
+fn may_look(options: &Options) -> Result<(), PtraceError> {
+    Proc::new(&options.host_root).may_look().map_err(|error| {
+        let what = "look at files with statx(2)".to_owned();
+        PtraceError::Refused { what, advice: refusals::of_looking(&error), error }
+    })
 }
 
 /// What becomes of a tree when whoever watches it dies.
@@ -154,10 +158,13 @@ impl Ptrace {
     /// # Errors
     /// If no process can be made or traced.
     pub fn spawn(command: &Command, options: Options) -> Result<Self, PtraceError> {
+        may_look(&options)?;
         let calls = Calls::new(&options);
         let plan = calls.plan();
-        let tree = Tree::spawn(command, options.settings(), plan, calls)
-            .map_err(|error| PtraceError::refused("trace a process of its own", error))?;
+        let tree = Tree::spawn(command, options.settings(), plan, calls).map_err(|error| {
+            let what = "trace a process of its own".to_owned();
+            PtraceError::Refused { what, advice: refusals::of_tracing(&error), error }
+        })?;
         Ok(Self::of(tree, options))
     }
 
@@ -166,11 +173,13 @@ impl Ptrace {
     /// # Errors
     /// If one of them is no process or may not be traced.
     pub fn attach(roots: &[i32], options: Options) -> Result<Self, PtraceError> {
+        may_look(&options)?;
         let calls = Calls::new(&options);
         let plan = calls.plan();
         let tree = Tree::attach(roots, options.settings(), plan, calls).map_err(|error| {
             let pids: Vec<_> = roots.iter().map(ToString::to_string).collect();
-            PtraceError::refused(format!("attach to process {}", pids.join(", ")), error)
+            let what = format!("attach to process {}", pids.join(", "));
+            PtraceError::Refused { what, advice: "", error }
         })?;
         Ok(Self::of(tree, options))
     }

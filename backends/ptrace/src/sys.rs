@@ -274,12 +274,14 @@ pub(crate) fn signal_thread(tid: i32, signal: i32) {
     };
 }
 
-/// Sends a signal to the process that `pidfd` stands for. If there is no such process or signal, or it
-/// may not be sent, nothing happens.
-pub(crate) fn signal_process(pidfd: &OwnedFd, signal: i32) {
+/// Sends a signal to the process that `pidfd` stands for; `false` if that is refused. If there is no such
+/// process or signal, nothing happens.
+pub(crate) fn signal_process(pidfd: &OwnedFd, signal: i32) -> bool {
     let (pidfd, signal) = (i64::from(pidfd.as_raw_fd()), i64::from(signal));
     // SAFETY: takes numbers and a null pointer.
-    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, 0_usize, 0_u64) };
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, 0_usize, 0_u64) };
+    let refusal = || io::Error::last_os_error().raw_os_error();
+    sent == 0 || !matches!(refusal(), Some(libc::EPERM | libc::ENOSYS))
 }
 
 /// Sends a signal to a process.

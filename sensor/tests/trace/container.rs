@@ -50,99 +50,106 @@ fn falco(nobody: &Nobody) -> Vec<String> {
     }
 }
 
+/// A daemon, and falco with its user.
+pub struct Wrapped {
+    pub nobody: Nobody,
+    pub containers: Containers,
+}
+
+impl Wrapped {
+    /// `None` if there can be no containers, which is told.
+    pub fn start(what: &str) -> Option<Self> {
+        let actor = match why_not().map_or_else(Actor::compile, Err) {
+            Ok(actor) => actor,
+            Err(why) => {
+                ignored(what, &why);
+                return None;
+            }
+        };
+        let containers = Containers::start(&actor, &[], "{}");
+        Some(Wrapped { nobody: Nobody::new(), containers })
+    }
+
+    /// `docker run` with falco mounted and these options, up to the image.
+    pub fn docker(&self, options: &[&str]) -> Command {
+        let mut docker = self.containers.docker();
+        docker.args(["run", "--network=none"]).args(falco(&self.nobody)).args(options);
+        docker
+    }
+
+    /// The same as an ordinary user, with falco before the command.
+    pub fn trace(&self, options: &[&str]) -> Command {
+        let mut docker =
+            self.docker(&["--entrypoint", "/falco", "--user", &format!("{UID}:{UID}")]);
+        docker.args(options).args([IMAGE, "trace"]);
+        docker
+    }
+
+    /// What the daemon says of a container.
+    pub fn inspect(&self, name: &str, format: &str) -> String {
+        let mut inspect = self.containers.docker();
+        let done = run(inspect.args(["inspect", "--format", format, name])).exits(0);
+        done.stdout.trim().to_owned()
+    }
+
+    /// What a container has said.
+    pub fn logs(&self, name: &str) -> Done {
+        let mut logs = self.containers.docker();
+        run(logs.args(["logs", name]).stdin(Stdio::null()))
+    }
+
+    /// `docker stop` of a container whose program ends well with a signal, if it gets it: it must not be
+    /// killed. `docker` has everything up to the arguments of falco.
+    pub fn stops_well(&self, name: &str, mut docker: Command) {
+        let script =
+            "trap 'echo stopped well; exit 0' TERM; echo ready; while :; do sleep 0.1; done";
+        run(docker.args(["-q", "--", "/bin/sh", "-c", script])).exits(0);
+        let begin = Instant::now();
+        while !self.logs(name).stdout.contains("ready") {
+            assert!(begin.elapsed() < PATIENCE, "{:#?}", self.logs(name));
+            thread::sleep(Duration::from_millis(50));
+        }
+        let begin = Instant::now();
+        let mut stop = self.containers.docker();
+        run(stop.args(["stop", "--time", "20", name])).exits(0);
+        assert!(begin.elapsed() < Duration::from_secs(15), "{name} was killed, not stopped");
+        assert!(self.logs(name).stdout.contains("stopped well"), "{:#?}", self.logs(name));
+        assert_eq!(self.inspect(name, "{{.State.ExitCode}}"), "0");
+    }
+}
+
 #[test]
 fn in_a_container_it_wraps_the_entry_point() {
-    if let Some(why) = why_not() {
-        return ignored("falco trace in a container", &why);
-    }
-    let actor = match Actor::compile() {
-        Ok(actor) => actor,
-        Err(why) => return ignored("falco trace in a container", &why),
-    };
-    let nobody = Nobody::new();
-    let containers = Containers::start(&actor, &[], "{}");
-    let user = format!("{UID}:{UID}");
-    let docker = |name: &str, detach: bool| {
-        let mut docker = containers.docker();
-        docker.args(["run", "--network=none", "--name", name, "--user", &user]);
-        docker.args(falco(&nobody)).args(detach.then_some("--detach"));
-        docker.args(["--entrypoint", "/falco", IMAGE, "trace"]);
-        docker
-    };
-    let done = |mut command: Command| -> Done { run(&mut command) };
-
+    let Some(wrapped) = Wrapped::start("falco trace in a container") else { return };
     // Alerts of the built-in rules; the command's streams and exit code.
-    let mut wrapped = docker("alerts", false);
-    wrapped.args([
-        "--",
-        "/bin/sh",
-        "-c",
-        "cp /bin/busybox /tmp/.hidden; /tmp/.hidden true; echo out; exit 7",
-    ]);
-    let wrapped = done(wrapped).exits(7);
-    assert_eq!(wrapped.stdout, "out\n");
-    assert!(wrapped.stderr.contains("Hidden program run"), "{wrapped:#?}");
+    let mut alerts = wrapped.trace(&[]);
+    let script = "cp /bin/busybox /tmp/.hidden; /tmp/.hidden true; echo out; exit 7";
+    let done = run(alerts.args(["--", "/bin/sh", "-c", script])).exits(7);
+    assert_eq!(done.stdout, "out\n");
+    assert!(done.stderr.contains("Hidden program run"), "{done:#?}");
 
     // A gate.
-    let mut gate = docker("gate", false);
-    gate.args([
-        "--fail-on",
-        "debug",
-        "-q",
-        "--",
-        "/bin/sh",
-        "-c",
-        "cp /bin/busybox /tmp/.x; /tmp/.x true",
-    ]);
-    let code = done(gate).status.code();
+    let mut gate = wrapped.trace(&[]);
+    let script = "cp /bin/busybox /tmp/.x; /tmp/.x true";
+    let gate = run(gate.args(["--fail-on", "debug", "-q", "--", "/bin/sh", "-c", script]));
+    let code = gate.status.code();
     assert!(code.is_some_and(|code| (100..=107).contains(&code)), "{code:?}");
 
     // `docker stop` sends SIGTERM to process 1.
-    let script = "trap 'echo stopped well; exit 0' TERM; echo ready; while :; do sleep 0.1; done";
-    let mut stopped = docker("stopped", true);
-    stopped.args(["-q", "--", "/bin/sh", "-c", script]);
-    done(stopped).exits(0);
-    let logs = || {
-        let mut logs = containers.docker();
-        run(logs.args(["logs", "stopped"]).stdin(Stdio::null()))
-    };
-    let begin = Instant::now();
-    while !logs().stdout.contains("ready") {
-        assert!(begin.elapsed() < PATIENCE, "{:#?}", logs());
-        thread::sleep(Duration::from_millis(50));
-    }
-    let mut stop = containers.docker();
-    let begin = Instant::now();
-    done({
-        stop.args(["stop", "--time", "20", "stopped"]);
-        stop
-    })
-    .exits(0);
-    assert!(begin.elapsed() < Duration::from_secs(15), "it was killed, not stopped");
-    assert!(logs().stdout.contains("stopped well"), "{:#?}", logs());
-    let mut inspect = containers.docker();
-    inspect.args(["inspect", "--format", "{{.State.ExitCode}}", "stopped"]);
-    assert_eq!(done(inspect).stdout, "0\n");
+    wrapped.stops_well("stopped", wrapped.trace(&["--detach", "--name", "stopped"]));
 }
 
 /// The Dockerfile that we show people: around an image, one file.
 #[test]
 fn the_sample_makes_an_image_that_guards_its_program() {
     let what = "the sample Dockerfile";
-    if let Some(why) = why_not() {
-        return ignored(what, &why);
-    }
     let Some(binary) = static_falco() else {
         return ignored(what, "there is no static binary (cargo xtask static)");
     };
-    let actor = match Actor::compile() {
-        Ok(actor) => actor,
-        Err(why) => return ignored(what, &why),
-    };
+    let Some(Wrapped { containers, .. }) = Wrapped::start(what) else { return };
     let context = tempfile::tempdir().unwrap();
     fs::copy(binary, context.path().join("falco")).unwrap();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/trace/Dockerfile");
-    let containers = Containers::start(&actor, &[], "{}");
     let mut build = containers.docker();
     // BuildKit would want an image of its own for the syntax, and a plugin.
     build.env("DOCKER_BUILDKIT", "0").args(["build", "--network=none", "-q", "-t", "guarded"]);
@@ -151,5 +158,6 @@ fn the_sample_makes_an_image_that_guards_its_program() {
     let mut guarded = containers.docker();
     let done = run(guarded.args(["run", "--network=none", "guarded"])).exits(0);
     assert_eq!(done.stdout, "done\n");
-    assert!(done.stderr.contains("Hidden program run"), "{done:#?}");
+    // That nobody is a service is in the image's own table of users, which is known from the start.
+    assert!(done.stderr.contains("Service runs a program from a scratch directory"), "{done:#?}");
 }

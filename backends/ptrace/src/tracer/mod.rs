@@ -45,6 +45,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::command::Command;
@@ -248,7 +249,7 @@ impl Tree {
         let (tracer, processes) = told
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("the thread of the tracer panicked")))?;
-        let root = root.or_else(|| processes.first().copied()).and_then(pidfd);
+        let root = root.or_else(|| processes.first().copied()).and_then(Root::of);
         let control = Control { shared: Arc::clone(&shared), tracer, root: root.map(Arc::new) };
         Ok(Tree { shared, control, thread: Some(thread), at_drop, processes })
     }
@@ -384,14 +385,17 @@ pub struct Control {
     shared: Arc<Shared>,
     tracer: i32,
     /// The root, if there is one only.
-    root: Option<Arc<OwnedFd>>,
+    root: Option<Arc<Root>>,
 }
 
 impl Control {
     /// Sends a signal to the root process. Nothing happens if it has ended, or there are several.
     pub fn signal(&self, signal: i32) {
-        if let Some(root) = &self.root {
-            sys::signal_process(root, signal);
+        let Some(root) = &self.root else { return };
+        if !root.signal(signal) && self.shared.lock().status.is_none() {
+            // Between the end of the root and its status, its id may come to mean another process: there
+            // is no better way left.
+            sys::signal(root.pid.as_raw_pid(), signal);
         }
     }
 
@@ -433,9 +437,29 @@ fn leave_signals_to_others() {
     let _blocked = all.thread_set_mask();
 }
 
-/// The root as something that never comes to mean another process.
-fn pidfd(pid: i32) -> Option<OwnedFd> {
-    rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()
+/// Who gets signals.
+#[derive(Debug)]
+struct Root {
+    pid: Pid,
+    /// What never comes to mean another process. Seccomp profiles of old container engines refuse it.
+    pidfd: Option<OwnedFd>,
+}
+
+impl Root {
+    /// `None` if there is nobody.
+    fn of(pid: i32) -> Option<Self> {
+        let pid = Pid::from_raw(pid)?;
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty());
+        match pidfd {
+            Err(Errno::SRCH) => None,
+            pidfd => Some(Root { pid, pidfd: pidfd.ok() }),
+        }
+    }
+
+    /// Sends a signal; `false` if that is refused.
+    fn signal(&self, signal: i32) -> bool {
+        self.pidfd.as_ref().is_some_and(|pidfd| sys::signal_process(pidfd, signal))
+    }
 }
 
 /// What the tracer itself has to see: attempts to make threads that are not traced, and who asks for

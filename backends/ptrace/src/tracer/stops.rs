@@ -15,6 +15,7 @@ use super::{Phase, Request, Settings, Shared};
 use crate::filter::MARK;
 use crate::memory::Memory;
 use crate::plan::Plan;
+use crate::refusals;
 use crate::source::{Mode, OnDeath};
 use crate::stop::{Abi, Birth, End, Exec, Hooks, Signal, Stop, Until};
 use crate::sys::{self, Resume, SyscallInfo};
@@ -451,7 +452,7 @@ impl<H: Hooks> Tracer<H> {
         {
             let mut state = self.shared.lock();
             state.gave_up_setuid = progress.gave_up_setuid();
-            state.no_filter = filter.err().map(|error| error.to_string());
+            state.no_filter = filter.err().map(|error| refusals::of_filter(&error));
         }
         self.is_running();
     }

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::thread::CapabilitySet;
 
 /// Bytes of the smallest page.
 const PAGE: u64 = 4096;
@@ -30,7 +31,12 @@ type Place<'a> = (u64, &'a mut [u8]);
 /// read), a tracer without `CAP_SYS_PTRACE` can read nothing, in no way (`ptrace_access_vm`).
 pub(crate) fn read_memory(tid: i32, places: &mut [Place<'_>]) -> usize {
     if !is_refused() {
-        return read_at_once(tid, places).unwrap_or(0);
+        match read_at_once(tid, places) {
+            Ok(got) => return got,
+            // A process of another user, which this thread can read only as that one (`look_as`).
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
+            Err(_) => return 0,
+        }
     }
     read_one_by_one(tid, places)
 }
@@ -245,6 +251,35 @@ pub(crate) fn wait(block: bool) -> io::Result<Option<(i32, i32)>> {
         0 => Ok(None),
         tid if tid > 0 => Ok(Some((tid, status))),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether this process lacks `CAP_SYS_PTRACE`, so that processes can keep it from reading them.
+pub(crate) fn is_blind() -> bool {
+    !has(CapabilitySet::SYS_PTRACE)
+}
+
+/// Whether this process may look at files as any user.
+pub(crate) fn may_be_anybody() -> bool {
+    has(CapabilitySet::SETUID | CapabilitySet::SETGID)
+}
+
+fn has(wanted: CapabilitySet) -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))
+}
+
+/// User and group as whom this thread looks at files.
+pub(crate) fn file_ids() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+}
+
+/// The calling thread looks at files, `/proc` among them, as this user and group from now on; nothing
+/// else changes (setfsuid(2)). Without `CAP_SETUID` and `CAP_SETGID`, nothing happens.
+pub(crate) fn look_as((user, group): (u32, u32)) {
+    // SAFETY: both take numbers alone, and concern the calling thread.
+    unsafe {
+        libc::syscall(libc::SYS_setfsgid, u64::from(group));
+        libc::syscall(libc::SYS_setfsuid, u64::from(user));
     }
 }
 

@@ -31,28 +31,35 @@ impl<H: Hooks> Tracer<H> {
             tracer.root = Some(*root);
         }
         for root in roots {
-            if tracer.seize_threads(*root)? == 0 {
+            if tracer.seize_threads(*root)?.is_empty() {
                 return Err(io::Error::from_raw_os_error(libc::ESRCH));
             }
         }
-        for _ in 0..MOST_LOOKS {
-            let mut found = 0;
-            for pid in descendants(roots) {
-                // Of those, some may have ended; others have more privileges than we.
-                found += tracer.seize_threads(pid).unwrap_or(0);
-            }
-            if found == 0 {
-                break;
-            }
-        }
+        tracer.seize_trees(roots);
         Ok(tracer)
     }
 
-    /// Seizes the threads of a process; how many are new.
-    fn seize_threads(&mut self, pid: i32) -> io::Result<usize> {
-        let mut found = 0;
+    /// Seizes `roots` with all that descends from them, as far as they can be; which threads are new.
+    pub(super) fn seize_trees(&mut self, roots: &[i32]) -> Vec<i32> {
+        let mut all = Vec::new();
+        for _ in 0..MOST_LOOKS {
+            let before = all.len();
+            for pid in descendants(roots) {
+                // Of those, some may have ended; others have more privileges than we.
+                all.append(&mut self.seize_threads(pid).unwrap_or_default());
+            }
+            if all.len() == before {
+                break;
+            }
+        }
+        all
+    }
+
+    /// Seizes the threads of a process; which are new.
+    fn seize_threads(&mut self, pid: i32) -> io::Result<Vec<i32>> {
+        let mut found = Vec::new();
         loop {
-            let before = found;
+            let before = found.len();
             for tid in numbers(&format!("/proc/{pid}/task")) {
                 if self.threads.known.contains_key(&tid) {
                     continue;
@@ -60,13 +67,13 @@ impl<H: Hooks> Tracer<H> {
                 match sys::seize(tid, options(self.settings.on_death)) {
                     Ok(()) => {
                         self.threads.known.insert(tid, Thread::of(pid));
-                        found += 1;
+                        found.push(tid);
                     }
                     Err(_) if needs_nothing(tid) => {}
                     Err(error) => return Err(error),
                 }
             }
-            if found == before {
+            if found.len() == before {
                 return Ok(found);
             }
         }
@@ -106,6 +113,12 @@ fn needs_nothing(tid: i32) -> bool {
 /// The process of a thread.
 pub(super) fn process_of(tid: i32) -> Option<i32> {
     in_status(tid, "Tgid:")?.parse().ok()
+}
+
+/// The effective user and group of a thread.
+pub(super) fn ids_of(tid: i32) -> Option<(u32, u32)> {
+    let effective = |name| in_status(tid, name)?.split_whitespace().nth(1)?.parse().ok();
+    Some((effective("Uid:")?, effective("Gid:")?))
 }
 
 fn in_status(tid: i32, name: &str) -> Option<String> {

@@ -14,6 +14,8 @@
 //! * A filter of its own that refuses a call hides that call: the strictest answer of all filters wins,
 //!   and refusals are stricter than stops (seccomp(2)). One that asks for a tracer is answered as if
 //!   there were none.
+//! * It cannot listen to its own filter (EBUSY), nor set limits of its tracer's process (EPERM): `guard`.
+//! * If the tracer lacks `CAP_SYS_PTRACE`, it stays dumpable although it is told otherwise: `veil`.
 //! * If the tracer is killed, so is the tree, or it is freed, as [`OnDeath`] says; the latter goes with
 //!   stops at every call, since filtered ones fail without a tracer.
 //! * Calls that waited when a running process was attached to or let go are interrupted once; the few
@@ -28,14 +30,17 @@
 //!
 //! * `stops`: the loop over everything that happens to a tracee; `threads`: what is known of each.
 //! * `abi`: system calls of all kinds of programs, told as those of 64-bit ones.
+//! * `guard`: what a program may not do, so as not to get out of sight; `veil`: keeping it readable.
 //! * `attach`: trees that run already. `requests`: what other threads ask for. `place`: on which CPU tracer and tracee are.
 
 pub(crate) mod abi;
 mod attach;
+mod guard;
 mod place;
 mod requests;
 mod stops;
 mod threads;
+mod veil;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -50,7 +55,7 @@ use rustix::process::{Pid, PidfdFlags};
 
 use crate::command::Command;
 use crate::filter::Filter;
-use crate::plan::{Check, Plan, Test};
+use crate::plan::{Check, Plan};
 use crate::source::{Mode, OnDeath};
 use crate::stop::Hooks;
 use crate::sys;
@@ -462,14 +467,11 @@ impl Root {
     }
 }
 
-/// What the tracer itself has to see: attempts to make threads that are not traced, and who asks for
-/// affinities.
+/// What the tracer itself has to see: attempts to get out of sight, and who asks for affinities.
 fn with_own_needs(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     plan.stop(abi::SCHED_GETAFFINITY, Check::always());
     plan.stop(abi::SCHED_SETAFFINITY, Check::always());
-    plan.stop(abi::CLONE, Check::all([Test::any_bit(0, abi::CLONE_UNTRACED as u32)]));
-    // Its flags are in memory.
-    plan.stop(abi::CLONE3, Check::always());
+    guard::watch(&mut plan, sys::is_blind());
     plan
 }

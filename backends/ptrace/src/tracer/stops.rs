@@ -1,16 +1,17 @@
 //! [`Tracer`]: the loop over everything that happens to tracees. Facts are those of ptrace(2).
 
+use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::abi::{
-    CLONE, CLONE_UNTRACED, CLONE3, Call, EXECVE, EXECVEAT, SCHED_GETAFFINITY, SCHED_SETAFFINITY,
-};
+use super::abi::{Call, EXECVE, EXECVEAT, SCHED_GETAFFINITY, SCHED_SETAFFINITY};
+use super::guard;
 use super::place::{BUSY, Place};
 use super::threads::{Thread, Threads, Unborn};
+use super::veil::{Guise, Veil};
 use super::{Phase, Request, Settings, Shared};
 use crate::filter::MARK;
 use crate::memory::Memory;
@@ -59,6 +60,10 @@ pub(crate) struct Tracer<H> {
     kept_stops: (u64, u64),
     /// Whether the kernel has `PTRACE_GET_SYSCALL_INFO`.
     has_info: bool,
+    /// Whether processes can keep this one from reading them.
+    pub(super) can_be_veiled: bool,
+    pub(super) veils: HashMap<i32, Veil>,
+    pub(super) guise: Guise,
 }
 
 /// What the kernel is asked to tell of.
@@ -123,6 +128,9 @@ impl<H: Hooks> Tracer<H> {
             place: Place::new(settings.pin && settings.on_death == OnDeath::Kill),
             kept_stops: (0, 0),
             has_info: true,
+            can_be_veiled: sys::is_blind(),
+            veils: HashMap::new(),
+            guise: Guise::new(),
         }
     }
 
@@ -190,12 +198,13 @@ impl<H: Hooks> Tracer<H> {
             return self.ended(tid, status);
         }
         let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
-        if !self.threads.known.contains_key(&tid) {
-            return self.threads.unborn.push(Unborn { tid, ended: None });
-        }
         if self.request == Some(Request::Kill) {
             self.kill(tid);
         }
+        if !self.threads.known.contains_key(&tid) {
+            return self.threads.unborn.push(Unborn { tid, ended: None });
+        }
+        self.take_guise(tid);
         self.place.stopped(tid);
         self.count_kept();
         match event {
@@ -251,9 +260,10 @@ impl<H: Hooks> Tracer<H> {
             self.threads.known.remove(&tid);
             return;
         }
-        let until_exit = self.threads.known.get(&tid).is_some_and(|thread| thread.until_exit);
+        let known = self.threads.known.get(&tid);
+        let until_exit = known.is_some_and(|thread| thread.until_exit || thread.own_exit);
         let how = match self.mode {
-            Mode::Seccomp if !until_exit => Resume::Cont,
+            Mode::Seccomp if !until_exit && !self.veils.contains_key(&tid) => Resume::Cont,
             _ => Resume::Syscall,
         };
         let _killed = sys::resume(tid, how, signal);
@@ -271,6 +281,8 @@ impl<H: Hooks> Tracer<H> {
     fn call_stop(&mut self, tid: i32, by_seccomp: bool) {
         let Some(info) = self.info(tid, by_seccomp) else { return self.go(tid, 0) };
         match info.op {
+            OP_ENTRY | OP_SECCOMP if self.replaces_call(tid, &info) => {}
+            OP_EXIT if self.makes_replaced_call(tid) => {}
             OP_ENTRY | OP_SECCOMP => self.enter(tid, &info),
             OP_EXIT => self.exit(tid, &info),
             _ => {}
@@ -284,11 +296,11 @@ impl<H: Hooks> Tracer<H> {
         let call = Call::of_info(info, &memory);
         let stop = call.at((tid, thread.pid), sys::now());
         (thread.call, thread.until_exit, thread.is_inside) = (Some(stop), false, true);
-        match call.number {
-            Some(CLONE | CLONE3) => keep_children_traced(tid, &call, &memory),
-            Some(SCHED_GETAFFINITY | SCHED_SETAFFINITY) => self.place.give_back(),
-            _ => {}
+        thread.own_exit = false;
+        if matches!(call.number, Some(SCHED_GETAFFINITY | SCHED_SETAFFINITY)) {
+            self.place.give_back();
         }
+        let mut answer = self.guard(tid, &call, &memory);
         if call.number.is_some_and(|number| self.plan.stops(number, &call.args)) {
             let until = self.tell(|hooks, events| hooks.enter(&stop, &memory, events));
             if let Some(thread) = self.threads.known.get_mut(&tid) {
@@ -296,7 +308,12 @@ impl<H: Hooks> Tracer<H> {
             }
         }
         if info.op == OP_SECCOMP && info.data[7] as u32 != u32::from(MARK) {
-            refuse_call(tid);
+            // A filter of the program itself stops this call for a tracer of its own. It can have none,
+            // and so the call fails, as it does untraced (seccomp(2)).
+            answer = Some(-i64::from(libc::ENOSYS));
+        }
+        if let Some(result) = answer {
+            guard::answer(tid, result);
         }
     }
 
@@ -304,15 +321,21 @@ impl<H: Hooks> Tracer<H> {
         let Some(thread) = self.threads.known.get_mut(&tid) else { return };
         thread.is_inside = false;
         let is_wanted = std::mem::take(&mut thread.until_exit);
-        let Some(call) = thread.call.take().filter(|_| is_wanted) else { return };
+        let is_own = std::mem::take(&mut thread.own_exit);
+        let Some(call) = thread.call.take().filter(|_| is_wanted || is_own) else { return };
         let result = info.data[0].cast_signed();
         // Results of 32-bit calls have 32 bits; errors are extended already.
         let result = match call.abi {
             Abi::I386 => i64::from(result as i32),
             Abi::X86_64 | Abi::X32 => result,
         };
-        let stop = Stop { ts: sys::now(), result: Some(result), ..call };
-        self.tell(|hooks, events| hooks.exit(&stop, &Memory::of(tid), events));
+        if is_own {
+            self.guard_exit(tid, &call, result);
+        }
+        if is_wanted {
+            let stop = Stop { ts: sys::now(), result: Some(result), ..call };
+            self.tell(|hooks, events| hooks.exit(&stop, &Memory::of(tid), events));
+        }
     }
 
     /// What a system call stop is about; from the registers where the kernel does not tell.
@@ -370,7 +393,9 @@ impl<H: Hooks> Tracer<H> {
     fn gave_birth(&mut self, tid: i32) {
         let Ok(child) = sys::event_message(tid) else { return };
         let Ok(child) = i32::try_from(child) else { return };
-        let Some(parent) = self.threads.known.get(&tid).copied() else { return };
+        let Some(parent) = self.threads.known.get_mut(&tid) else { return };
+        parent.has_child = true;
+        let parent = *parent;
         self.place.gave_birth(tid, child);
         if self.threads.known.contains_key(&child) {
             return;
@@ -394,11 +419,14 @@ impl<H: Hooks> Tracer<H> {
         }
     }
 
-    fn born(&mut self, birth: &Birth, memory: &Memory) {
+    pub(super) fn born(&mut self, birth: &Birth, memory: &Memory) {
         let (Ok(tid), Ok(pid)) = (i32::try_from(birth.tid), i32::try_from(birth.pid)) else {
             return;
         };
-        self.threads.known.insert(tid, Thread::of(pid));
+        let parent = birth.by.and_then(|by| i32::try_from(by.tid).ok());
+        let parent = parent.and_then(|parent| self.threads.known.get(&parent));
+        let thread = parent.map_or_else(|| Thread::of(pid), |parent| parent.child(pid));
+        self.threads.known.insert(tid, thread);
         self.count_processes(u32::from(tid == pid), 0);
         self.tell(|hooks, events| hooks.born(birth, memory, events));
     }
@@ -435,12 +463,22 @@ impl<H: Hooks> Tracer<H> {
             call: call.filter(|call| matches!(call.number, Some(EXECVE | EXECVEAT))),
             ts: sys::now(),
         };
-        self.tell(|hooks, events| hooks.executed(&exec, &Memory::of(tid), events));
+        for tid in [former, tid] {
+            self.veils.remove(&tid);
+        }
+        self.take_guise(tid);
+        if !self.is_told_later(&exec, tid) {
+            self.tell_executed(tid, &exec);
+        }
         if self.root == Some(tid)
             && let Some(child) = self.starting.take()
         {
             self.started(&child.progress);
         }
+    }
+
+    pub(super) fn tell_executed(&mut self, tid: i32, exec: &Exec) {
+        self.tell(|hooks, events| hooks.executed(exec, &Memory::of(tid), events));
     }
 
     /// The command was executed: what became of its filter is known.
@@ -458,6 +496,7 @@ impl<H: Hooks> Tracer<H> {
     }
 
     fn ended(&mut self, tid: i32, status: i32) {
+        self.lift_veil(tid);
         let Some(thread) = self.threads.known.remove(&tid) else {
             match self.threads.unborn.iter_mut().find(|unborn| unborn.tid == tid) {
                 Some(unborn) => unborn.ended = Some(status),
@@ -515,36 +554,5 @@ impl<H: Hooks> Tracer<H> {
             self.shared.changed.notify_all();
         }
         result
-    }
-}
-
-/// A call that asks that its child be not traced is made without.
-fn keep_children_traced(tid: i32, call: &Call, memory: &Memory) {
-    // If anything is refused, the thread was killed.
-    if call.number == Some(CLONE3) {
-        let at = call.args[0];
-        if let Some(flags) = memory.u64(at)
-            && flags & CLONE_UNTRACED != 0
-        {
-            let _killed = sys::write_word(tid, at, flags & !CLONE_UNTRACED);
-        }
-    } else if call.args[0] & CLONE_UNTRACED != 0
-        && let Ok(mut regs) = sys::registers(tid)
-    {
-        match call.abi {
-            Abi::I386 => regs.rbx &= !CLONE_UNTRACED,
-            Abi::X86_64 | Abi::X32 => regs.rdi &= !CLONE_UNTRACED,
-        }
-        let _killed = sys::set_registers(tid, &regs);
-    }
-}
-
-/// A filter of the program itself stops this call for a tracer of its own. It can have none, and so the
-/// call fails, as it does untraced (seccomp(2)).
-fn refuse_call(tid: i32) {
-    if let Ok(mut regs) = sys::registers(tid) {
-        regs.orig_rax = u64::MAX;
-        regs.rax = i64::from(-libc::ENOSYS).cast_unsigned();
-        let _killed = sys::set_registers(tid, &regs);
     }
 }

@@ -14,11 +14,33 @@ pub(crate) struct Thread {
     pub(crate) until_exit: bool,
     /// Whether it is inside a call, where only the order of stops tells entries from exits.
     pub(crate) is_inside: bool,
+    /// Whether the exit of that call is looked at by the tracer itself.
+    pub(crate) own_exit: bool,
+    /// Whether the kernel has told of a child that it made in that call.
+    pub(crate) has_child: bool,
+    /// Whether it believes that its memory may not be dumped (`veil`).
+    pub(crate) hides: bool,
+    /// Effective user and group, if they were asked for.
+    pub(crate) ids: Option<(u32, u32)>,
 }
 
 impl Thread {
     pub(crate) fn of(pid: i32) -> Self {
-        Thread { pid, call: None, until_exit: false, is_inside: false }
+        Thread {
+            pid,
+            call: None,
+            until_exit: false,
+            is_inside: false,
+            own_exit: false,
+            has_child: false,
+            hides: false,
+            ids: None,
+        }
+    }
+
+    /// A thread of process `pid` that this one made.
+    pub(crate) fn child(&self, pid: i32) -> Self {
+        Thread { hides: self.hides, ids: self.ids, ..Thread::of(pid) }
     }
 }
 

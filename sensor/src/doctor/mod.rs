@@ -2,7 +2,8 @@
 //!
 //! * [`options`]: the command line.
 //! * `host`: what the host tells; `checks`: what that means; `probe`: the probe, tried out.
-//! * `gvisor`: what there is of gVisor, and what rules miss there.
+//! * `gvisor`: what there is of gVisor, and what rules miss there. `ptrace`: whether processes can be
+//!   watched where nothing else can.
 //! * `report`: all of it as text or JSON.
 
 mod checks;
@@ -10,6 +11,7 @@ mod gvisor;
 mod host;
 pub mod options;
 mod probe;
+mod ptrace;
 mod report;
 
 use std::io::{self, Write};
@@ -38,14 +40,16 @@ pub fn run(options: &DoctorOptions) -> Result<ExitCode> {
     let kinds = Kinds::wanted(&config);
     let wanted = Wanted::find(options, &config)?;
     let host = Host::look();
-    // Whoever watches sandboxes alone need not hear of the kernel.
-    let watches_host = kinds.ebpf || !kinds.gvisor;
+    // Whoever watches sandboxes or processes alone need not hear of the kernel.
+    let watches_host = kinds.ebpf || !(kinds.gvisor || kinds.ptrace);
     let trial = watches_host
         .then(|| anyhow::Ok(Trial::run(probe_options(&config, &wanted.syscalls)?)))
         .transpose()?;
+    let is_stuck = matches!(trial, Some(Trial::Fails(_)));
     let report = Report {
         kernel: if watches_host { checks::kernel(&host) } else { Vec::new() },
         privileges: if watches_host { checks::privileges(&host) } else { Vec::new() },
+        ptrace: (kinds.ptrace || is_stuck).then(|| ptrace::Trees::look(&config, kinds.ptrace)),
         gvisor: gvisor::Sandboxes::look(&config, kinds, &wanted)?,
         host,
         wanted,
@@ -116,13 +120,15 @@ impl Report {
             None => true,
         };
         let gvisor = self.gvisor.as_ref().map_or(Grade::Ok, gvisor::Sandboxes::worst);
-        is_seen && gvisor < Grade::Bad
+        let ptrace = self.ptrace.as_ref().map_or(Grade::Ok, ptrace::Trees::worst);
+        is_seen && gvisor.max(ptrace) < Grade::Bad
     }
 
     /// The worst grade of the checks.
     fn worst(&self) -> Grade {
         let grades = self.kernel.iter().chain(&self.privileges).map(|check| check.grade);
         let gvisor = self.gvisor.as_ref().map(gvisor::Sandboxes::worst);
-        grades.chain(gvisor).max().unwrap_or(Grade::Ok)
+        let ptrace = self.ptrace.as_ref().map(ptrace::Trees::worst);
+        grades.chain(gvisor).chain(ptrace).max().unwrap_or(Grade::Ok)
     }
 }

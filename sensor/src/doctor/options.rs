@@ -10,6 +10,8 @@ Examples:
   falco doctor                           the same for the installed configuration and rules
   falco doctor --all-syscalls --json     every system call, for programs
   falco doctor -o engine.kind=gvisor     the sandboxes of gVisor, and what rules miss there
+  falco doctor -o engine.kind=ptrace -o engine.ptrace.pids=4711
+                                         whether that process can be watched without privileges
 
 The probe is loaded and attached for a moment, as a run would do it, and nothing is recorded. The
 exit code is 0 if all that the rules need is seen, as far as engine.kind can see it, else 1.";

@@ -10,6 +10,7 @@ use super::checks::{Check, GRANT, Grade, mebibytes};
 use super::gvisor::Sandboxes;
 use super::host::Host;
 use super::probe::{Trial, Watched};
+use super::ptrace::Trees;
 
 /// Columns of a line of text.
 const WIDTH: usize = 100;
@@ -29,6 +30,8 @@ pub struct Report {
     pub trial: Option<Trial>,
     /// gVisor, if it is to be watched or is here.
     pub gvisor: Option<Sandboxes>,
+    /// ptrace, if it is to watch, or nothing else can.
+    pub ptrace: Option<Trees>,
 }
 
 impl Report {
@@ -54,6 +57,13 @@ impl Report {
         if let Some(gvisor) = &self.gvisor {
             section(&mut out, "gVisor", &gvisor.checks);
             gvisor.rules_text(&mut out);
+        }
+        if let Some(ptrace) = &self.ptrace {
+            let title = match ptrace.is_wanted {
+                true => "ptrace",
+                false => "What could be watched instead, by ptrace",
+            };
+            section(&mut out, title, &ptrace.checks);
         }
         let _ = write!(out, "\n{}\n", self.verdict());
         out
@@ -165,6 +175,10 @@ impl Report {
                 Some(Trial::Fails(error)) => json!({ "error": error }),
                 None => Value::Null,
             },
+            "ptrace": self.ptrace.as_ref().map(|ptrace| json!({
+                "wanted": ptrace.is_wanted,
+                "checks": checks(&ptrace.checks),
+            })),
             "gvisor": self.gvisor.as_ref().map(|gvisor| gvisor.json(checks)),
         })
     }

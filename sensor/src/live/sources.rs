@@ -1,7 +1,7 @@
 //! The sources that a session watches through: those that `engine.kind` names, opened and started, as
 //! one.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use falco_enrich::selection::{self, Selection, SyscallSet};
 use falco_event::Syscall;
 use falco_gvisor::{Gvisor, Receiver};
@@ -182,7 +182,15 @@ fn open_ebpf(
     if options.drop_failed_exit {
         log.info("Failed syscall exit events are dropped in the kernel driver");
     }
-    let mut source = ModernEbpf::open(options)?;
+    let mut source = ModernEbpf::open(options).map_err(|error| match rustix::process::geteuid()
+        .is_root()
+    {
+        true => anyhow::Error::new(error),
+        false => anyhow!(
+            "{error}. Without privileges single commands can be watched: falco trace -- CMD (falco \
+             doctor tells more)"
+        ),
+    })?;
     let snapshot = source.start()?;
     probe::tell_coverage(source.coverage(), log);
     opening.started(source, snapshot);

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::ignored;
 use crate::nobody::{Nobody, Running, run};
@@ -151,6 +152,39 @@ fn events_of_one_process_can_be_looked_at() {
     assert_eq!(done.stdout.lines().count(), 3, "{done:#?}");
     assert!(done.stdout.lines().all(|line| line.contains("mkdir")), "{done:#?}");
     fs::remove_file(nobody.dir.path().join("go")).unwrap();
+}
+
+#[test]
+fn the_doctor_shows_an_ordinary_user_the_way_out() {
+    let nobody = Nobody::new();
+    let doctor = |options: &[&str]| {
+        let mut doctor = nobody.timely([nobody.falco()]);
+        let done = run(doctor.args(["doctor", "--json"]).args(options));
+        let json: Value =
+            serde_json::from_str(&done.stdout).unwrap_or_else(|_| panic!("{done:#?}"));
+        (done.status.code(), json)
+    };
+    let own = std::process::id().to_string();
+    let pids = format!("engine.ptrace.pids={own}");
+    let (code, json) = doctor(&["-o", "engine.kind=ptrace", "-o", &pids]);
+    let grade = |json: &Value, name: &str| {
+        let checks = json["ptrace"]["checks"].as_array().unwrap().clone();
+        let check = checks.into_iter().find(|check| check["name"] == name).unwrap();
+        check["grade"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(grade(&json, "falco trace -- CMD"), "ok", "{json:#}");
+    assert_eq!(json["probe"], Value::Null);
+    if nobody.uid() != crate::nobody::UID {
+        return ignored("what the doctor says of others' processes", "this is not root");
+    }
+    assert_eq!((code, &*grade(&json, "process")), (Some(1), "bad"));
+    // Without any wish: eBPF is refused, this is not.
+    let (code, json) = doctor(&[]);
+    assert_eq!((code, &json["ptrace"]["wanted"]), (Some(1), &Value::Bool(false)));
+    assert_eq!(grade(&json, "falco trace -- CMD"), "ok", "{json:#}");
+    nobody.file("rules.yaml", &rule("made", "evt.type = mkdir"));
+    let refused = run(&mut sensor(&nobody, &[])).exits(1);
+    assert!(refused.stderr.contains("falco trace -- CMD"), "{refused:#?}");
 }
 
 #[test]

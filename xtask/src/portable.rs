@@ -25,12 +25,7 @@ pub fn run(args: &[String]) -> Result {
 /// If the target cannot be had or the build fails.
 pub fn build(release: bool) -> Result<PathBuf> {
     packages::ensure(&BUILD)?;
-    let installed =
-        process::output(&mut process::command("rustup", &["target", "list", "--installed"]));
-    if !installed.is_ok_and(|list| list.lines().any(|line| line == TARGET)) {
-        process::run(&mut process::command("rustup", &["target", "add", TARGET]))
-            .map_err(|why| format!("{why}\nplease install Rust's standard library for {TARGET}"))?;
-    }
+    ensure_target()?;
     let mut cargo =
         process::cargo(&["build", "--locked", "--package", "falco", "--target", TARGET]);
     if release {
@@ -39,4 +34,26 @@ pub fn build(release: bool) -> Result<PathBuf> {
     process::run(&mut cargo)?;
     let profile = if release { "release" } else { "debug" };
     Ok(run::target()?.join(TARGET).join(profile).join("falco"))
+}
+
+/// Builds it for tests, without optimising, which takes long; they do without where the target cannot be
+/// had, and say so.
+pub fn for_tests(_: &[String]) -> Result {
+    match ensure_target() {
+        Ok(()) => build(false).map(drop),
+        Err(why) => {
+            println!("IGNORED: the static binary, and what is tested of it, because {why}");
+            Ok(())
+        }
+    }
+}
+
+fn ensure_target() -> Result {
+    let installed =
+        process::output(&mut process::command("rustup", &["target", "list", "--installed"]));
+    if installed.is_ok_and(|list| list.lines().any(|line| line == TARGET)) {
+        return Ok(());
+    }
+    process::run(&mut process::command("rustup", &["target", "add", TARGET]))
+        .map_err(|why| format!("{why}\nplease install Rust's standard library for {TARGET}").into())
 }

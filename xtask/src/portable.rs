@@ -55,5 +55,5 @@ fn ensure_target() -> Result {
         return Ok(());
     }
     process::run(&mut process::command("rustup", &["target", "add", TARGET]))
-        .map_err(|why| format!("{why}\nplease install Rust's standard library for {TARGET}").into())
+        .map_err(|why| format!("{why}\nplease install Rust's standard library for {TARGET}"))
 }

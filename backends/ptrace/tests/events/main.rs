@@ -18,6 +18,7 @@ mod inet;
 mod io;
 #[path = "../../../modern-ebpf/tests/events/messages.rs"]
 mod messages;
+mod nobody;
 #[path = "../../../modern-ebpf/tests/events/options.rs"]
 mod options;
 mod race;

@@ -33,4 +33,5 @@ mod testing;
 pub mod transformers;
 pub mod value;
 pub mod verdicts;
+pub mod weaken;
 pub mod yaml;

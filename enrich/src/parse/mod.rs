@@ -30,6 +30,7 @@ use crate::thread::{Thread, flags};
 use plan::{Action, Finds, Plan};
 
 pub use path::concatenate_paths;
+pub(crate) use path::concatenate_paths_into;
 
 /// Longest enter event that is kept for its exit.
 const MAX_ENTER: usize = 4096;

@@ -166,16 +166,9 @@ impl<'a> Context<'a> {
         if fd.is_some_and(|fd| fd.ty == FdType::Directory) {
             return Some(name);
         }
-        Some(match name.iter().rposition(|&b| b == b'/') {
-            None | Some(0) => b"/"[..].into(),
-            Some(last) if last + 1 == name.len() => name,
-            Some(last) => match name {
-                Text::Borrowed(name) => Text::Borrowed(&name[..last]),
-                Text::Owned(mut name) => {
-                    name.truncate(last);
-                    Text::Owned(name)
-                }
-            },
+        Some(match name {
+            Text::Borrowed(name) => parent(name).into(),
+            Text::Owned(name) => parent(&name).to_vec().into(),
         })
     }
 
@@ -191,8 +184,17 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Everything before the last slash; the whole path if it ends there, `/` if there is none.
+pub(crate) fn parent(path: &[u8]) -> &[u8] {
+    match path.iter().rposition(|&b| b == b'/') {
+        None | Some(0) => b"/",
+        Some(last) if last + 1 == path.len() => path,
+        Some(last) => path.get(..last).unwrap_or_default(),
+    }
+}
+
 /// Everything after the last slash; the whole name if it ends there, `/` if there is none.
-fn file_name(path: &[u8]) -> &[u8] {
+pub(crate) fn file_name(path: &[u8]) -> &[u8] {
     match path.iter().rposition(|&b| b == b'/') {
         None => b"/",
         Some(last) if last + 1 == path.len() => path,
@@ -200,7 +202,7 @@ fn file_name(path: &[u8]) -> &[u8] {
     }
 }
 
-fn without_double_slashes(path: Text<'_>) -> Text<'_> {
+pub(crate) fn without_double_slashes(path: Text<'_>) -> Text<'_> {
     if !path.windows(2).any(|pair| pair == b"//") {
         return path;
     }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use falco_enrich::state::State;
 use falco_rules::priority::Priority;
 use falco_source::Stats;
 use serde_json::Map;
@@ -12,13 +11,13 @@ use super::drops::{DropMonitor, Found};
 use super::reload::{Loaded, Reloader};
 use super::silence::{self, SilenceMonitor};
 use super::sources::Kinds;
+use super::tables::Tables;
 use crate::config::{Config, LogLevel};
 use crate::event_loop::{Housekeeping, Moment, Tick};
 use crate::gvisor::setup;
 use crate::internal_alert::{InternalAlert, InternalAlerts, now_ns};
 use crate::log::Log;
 use crate::outputs::QueueHandle;
-use crate::preamble;
 use crate::signals::Requests;
 
 /// Event time between two looks at what is to be done, in nanoseconds.
@@ -43,8 +42,7 @@ pub struct Housekeeper {
     /// It does take over.
     is_relieved: bool,
     started: Instant,
-    /// Whether the files of users and groups are followed already.
-    follows_accounts: bool,
+    tables: Tables,
     /// How long to watch; zero is for ever.
     duration: Duration,
 }
@@ -73,7 +71,7 @@ impl Housekeeper {
             next: None,
             is_relieved: false,
             started: now,
-            follows_accounts: false,
+            tables: Tables::new(log),
             duration,
         }
     }
@@ -153,19 +151,6 @@ impl Housekeeper {
         }
         Ok(())
     }
-
-    /// Keeps the tables true where events cannot. `now` is in nanoseconds since the epoch.
-    fn tend(&mut self, state: &mut State, now: u64) {
-        if !self.follows_accounts {
-            self.follows_accounts = true;
-            if let Err(error) = state.watch_accounts(preamble::host_root()) {
-                self.log.warning(&format!("users and groups are not followed: {error}"));
-            }
-        }
-        // Both know themselves when there is something to do.
-        state.refresh_accounts(now);
-        state.purge(now);
-    }
 }
 
 impl Housekeeping for Housekeeper {
@@ -178,7 +163,7 @@ impl Housekeeping for Housekeeper {
         if moment.latest.is_some() {
             self.check_drops(time, || moment.source.stats_by_source())?;
         }
-        self.tend(moment.state, time);
+        self.tables.tend(moment.state, time);
         if self.requests.take_reopen() {
             self.log.info("SIGUSR1 received, reopening outputs...");
             self.queue.reopen();

@@ -2,8 +2,8 @@
 //!
 //! * `sources`: which system calls are wanted, and the sources that deliver them; `probe` is what
 //!   eBPF is asked for, `trees` what ptrace is.
-//! * `housekeeping`: what is done beside events; `drops` and `silence` are the alerts about losing
-//!   events and about there being none, `reload` is SIGHUP.
+//! * `housekeeping`: what is done beside events; `tables` keeps the tables true, `drops` and `silence` are
+//!   the alerts about losing events and about there being none, `reload` is SIGHUP.
 //! * `resolver`: the addresses of the hosts that rules name.
 //! * `nodriver`: a source without events.
 
@@ -15,6 +15,7 @@ mod reload;
 pub mod resolver;
 mod silence;
 pub mod sources;
+pub mod tables;
 #[cfg(test)]
 mod tests;
 pub mod trees;

@@ -33,6 +33,7 @@ mod filter;
 mod gvisor;
 mod input;
 mod internal_alert;
+mod limits;
 mod list;
 mod list_events;
 mod live;

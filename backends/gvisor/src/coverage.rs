@@ -8,16 +8,7 @@ use falco_event::{ParamType, Syscall};
 
 use crate::points::{Told, Version, told};
 
-/// How much of a system call gVisor tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coverage {
-    /// All that other sources tell of it, but for [fields](field_gap) that none of its events has.
-    Full,
-    /// Less: what is missing.
-    Partly(&'static str),
-    /// Nothing: why.
-    NotAtAll(&'static str),
-}
+pub use falco_source::coverage::Coverage;
 
 const PATHS: &str = "its numbers and flags are told, but no path or other text";
 const DATA: &str = "its numbers are told, but no data";

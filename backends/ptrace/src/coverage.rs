@@ -23,16 +23,7 @@
 
 use falco_event::{ParamType, Syscall};
 
-/// How much of a system call this source tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coverage {
-    /// All that the eBPF probe tells of it.
-    Full,
-    /// Less: what is missing.
-    Partly(&'static str),
-    /// Nothing: why.
-    NotAtAll(&'static str),
-}
+pub use falco_source::coverage::{Coverage, Known};
 
 /// How far an event can be trusted where other threads share the caller's memory. With a caller that is
 /// alone in its memory, all are exact.
@@ -50,6 +41,23 @@ pub enum Honesty {
     BeforeTheCall,
 }
 
+impl Honesty {
+    /// In words, about an event.
+    pub fn text(self) -> &'static str {
+        match self {
+            Honesty::Exact => "exact",
+            Honesty::Checked => "its path is compared with what the kernel used",
+            Honesty::AfterTheCall => {
+                "what its pointers lead to is read after the call: another thread may have changed it"
+            }
+            Honesty::BeforeTheCall => {
+                "what its pointers lead to is read before the call: another thread may change it; what \
+                 came of it is exact"
+            }
+        }
+    }
+}
+
 /// How much this source tells of `call`.
 pub fn coverage_of(call: &Syscall) -> Coverage {
     use Coverage::{Full, NotAtAll, Partly};
@@ -63,17 +71,16 @@ pub fn coverage_of(call: &Syscall) -> Coverage {
             Partly("how many connections wait to be accepted cannot be seen from user space")
         }
         "socketpair" => Partly("kernel addresses of sockets cannot be seen from user space"),
-        "clone" | "clone3" | "fork" | "vfork" => {
+        name if BIRTHS.contains(&name) => {
             Partly("one that fails is not told; the caller's event comes when the child is born")
-        }
-        "execve" | "execveat" | "open" | "openat" | "openat2" | "creat" | "open_by_handle_at" => {
-            Partly("layers of an overlay are told only where its upper directory can be seen")
         }
         "mmap" => Partly("the old mmap of 32-bit programs, number 90, is not told"),
         _ if is_native(call) || is_tracepoint(call) => Full,
         _ => NotAtAll("x86_64 has no such call"),
     }
 }
+
+const BIRTHS: [&str; 4] = ["clone", "clone3", "fork", "vfork"];
 
 fn is_native(call: &Syscall) -> bool {
     let calls = (0..crate::plan::NUMBERS as u16).filter_map(Syscall::by_x86_64_number);
@@ -83,6 +90,54 @@ fn is_native(call: &Syscall) -> bool {
 /// Not calls, but told all the same.
 fn is_tracepoint(call: &Syscall) -> bool {
     matches!(call.name, "sched_process_exit" | "signal_deliver")
+}
+
+/// Why a filter field is unknown, or known only in part; none if nothing is wrong with it. Names are
+/// without argument.
+pub fn field_gap(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "fd.is_upper_layer"
+        | "fd.is_lower_layer"
+        | "proc.is_exe_upper_layer"
+        | "proc.is_exe_lower_layer" => {
+            "layers of an overlay are told only where its upper directory can be seen, which is outside \
+             of the container"
+        }
+        "container.name" | "container.type" | "container.full_id" => METADATA,
+        _ if is_metadata(name) => METADATA,
+        _ => return None,
+    })
+}
+
+const METADATA: &str =
+    "no container engine is asked: in a container, falco knows its own id at most";
+
+/// What only a container engine could tell.
+fn is_metadata(name: &str) -> bool {
+    let of_container = name.strip_prefix("container.").is_some_and(|field| {
+        !matches!(field, "id" | "start_ts" | "duration" | "name" | "type" | "full_id")
+    });
+    of_container || name.starts_with("k8s.") || name.starts_with("proc.is_container_")
+}
+
+/// What is certain of a field's value in events of `call`, if one is given, and in all others.
+pub fn known(field: &str, call: Option<&Syscall>) -> Option<Known> {
+    let is_birth = call.is_some_and(|call| BIRTHS.contains(&call.name));
+    match field {
+        "evt.res" if is_birth => Some(Known::Text("SUCCESS")),
+        "evt.failed" if is_birth => Some(Known::Text("false")),
+        "evt.rawres" if is_birth => Some(Known::AtLeast(0)),
+        // True of nothing: not of the host, and not known in a container.
+        "container.privileged"
+        | "container.host_pid"
+        | "container.host_network"
+        | "container.host_ipc"
+        | "proc.is_container_healthcheck"
+        | "proc.is_container_liveness_probe"
+        | "proc.is_container_readiness_probe" => Some(Known::AtMost("false")),
+        _ if is_metadata(field) => Some(Known::AtMost("")),
+        _ => None,
+    }
 }
 
 /// How far the event of `call` can be trusted where memory is shared.
@@ -176,5 +231,29 @@ mod tests {
         assert!(matches!(coverage_of(call("sched_switch")), Coverage::NotAtAll(_)));
         // A number of another architecture.
         assert!(matches!(coverage_of(call("s390_runtime_instr")), Coverage::NotAtAll(_)));
+    }
+
+    #[test]
+    fn what_a_container_cannot_know_is_declared() {
+        for name in ["container.name", "container.image.repository", "k8s.pod.name"] {
+            assert!(field_gap(name).is_some_and(|why| why.contains("engine")), "{name}");
+        }
+        for name in ["container.id", "container.duration", "proc.name", "fd.name"] {
+            assert_eq!((field_gap(name), known(name, None)), (None, None), "{name}");
+        }
+        assert!(field_gap("proc.is_exe_upper_layer").is_some());
+        assert_eq!(known("k8s.ns.name", None), Some(Known::AtMost("")));
+        // Of the host it is known.
+        assert_eq!(known("container.name", None), None);
+    }
+
+    #[test]
+    fn births_that_fail_are_declared() {
+        for name in BIRTHS {
+            assert!(matches!(coverage_of(call(name)), Coverage::Partly(_)), "{name}");
+            assert_eq!(known("evt.res", Some(call(name))), Some(Known::Text("SUCCESS")));
+        }
+        assert_eq!(known("evt.res", Some(call("open"))), None);
+        assert_eq!(known("evt.res", None), None);
     }
 }

@@ -4,6 +4,7 @@
 //! once. This crate knows no backend and no rule.
 //!
 //! * [`accounts`]: users and groups as the files below a root tell them.
+//! * [`coverage`]: how much of what happens a source can tell.
 //! * [`snapshot`]: threads, fds, users, groups, interfaces and the machine at start.
 //! * [`events`]: where events wait that a source made of something else.
 //! * [`ids`]: thread ids where several kernels are watched.
@@ -13,6 +14,7 @@
 //! * [`mapped`]: a read-only file mapping (the one `unsafe` of this crate).
 
 pub mod accounts;
+pub mod coverage;
 pub mod events;
 pub mod ids;
 pub mod lookup;

@@ -1,6 +1,5 @@
 //! What there is of gVisor on this host, whether its sandboxes are watched, and what rules miss there.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -15,8 +14,8 @@ use super::Wanted;
 use super::checks::{Check, Grade};
 use super::report::line;
 use crate::config::Config;
-use crate::gvisor::limits::{Limits, Miss, Reason};
 use crate::gvisor::{here, setup};
+use crate::limits::{Limits, Miss};
 use crate::live::sources::Kinds;
 use crate::preamble;
 
@@ -86,7 +85,7 @@ impl Sandboxes {
         for miss in blind {
             line(out, Grade::Note, "cannot fire", &miss.rule, Some(&miss.texts().join("; ")));
         }
-        for (reason, rules) in by_reason(partly) {
+        for (reason, rules) in limits.partly_by_reason() {
             line(
                 out,
                 Grade::Note,
@@ -112,19 +111,6 @@ impl Sandboxes {
             })),
         })
     }
-}
-
-/// The same reasons together: in words about all that they concern, with the rules.
-fn by_reason(misses: &[Miss]) -> Vec<(String, Vec<&str>)> {
-    let mut all = BTreeMap::<Reason, (BTreeSet<String>, Vec<&str>)>::new();
-    for miss in misses {
-        for (reason, about) in &miss.reasons {
-            let (names, rules) = all.entry(*reason).or_default();
-            names.extend(about.iter().cloned());
-            rules.push(&miss.rule);
-        }
-    }
-    all.into_iter().map(|(reason, (about, rules))| (reason.text(&about), rules)).collect()
 }
 
 /// A word about sandboxes that are not to be watched.

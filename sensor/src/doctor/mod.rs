@@ -21,7 +21,7 @@ use anyhow::{Context, Result};
 use falco_enrich::selection::{self, Selection, SyscallSet};
 
 use crate::config::Config;
-use crate::gvisor::limits::Limits;
+use crate::limits::{Gvisor, Limits};
 use crate::live::probe::options as probe_options;
 use crate::live::sources::{Kinds, rules_want};
 use crate::session;
@@ -102,7 +102,7 @@ impl Wanted {
             plural(enabled),
             plural(files)
         );
-        let limits = Some(Limits::of(rules));
+        let limits = Some(Limits::of(rules, &Gvisor));
         Ok(Wanted { syscalls, by_rules, undelivered, reason, limits })
     }
 

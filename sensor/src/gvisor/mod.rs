@@ -1,14 +1,12 @@
-//! Sandboxes of gVisor, as far as they concern the program: how they are set up as a source, what rules
-//! miss of them, and `falco gvisor …`. What gVisor sends is read in the crate `falco_gvisor`.
+//! Sandboxes of gVisor, as far as they concern the program: how they are set up as a source, and
+//! `falco gvisor …`. What gVisor sends is read in the crate `falco_gvisor`.
 //!
 //! * [`setup`]: what the configuration says; [`here`]: what of gVisor there is on this host.
-//! * [`limits`]: what rules miss of sandboxes.
 //! * `init_config`, `install`, `sessions`: the commands.
 
 pub mod here;
 mod init_config;
 mod install;
-pub mod limits;
 mod sessions;
 pub mod setup;
 

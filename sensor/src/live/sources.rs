@@ -15,9 +15,9 @@ use super::probe;
 use super::resolver::Resolver;
 use super::trees::{self, Trees};
 use crate::config::{Config, EngineKind, LogLevel};
-use crate::gvisor::limits::Limits;
 use crate::gvisor::{here, setup};
 use crate::internal_alert::now_ns;
+use crate::limits::{self, Limits};
 use crate::log::Log;
 use crate::preamble;
 use crate::session::Session;
@@ -102,7 +102,12 @@ pub fn open(session: &Session, kept: &Kept) -> Result<Opened> {
     let resolver = Resolver::start(session.program.ruleset.host_names(), *log);
     let opened = open_for(config, &syscalls, kept, log)?;
     if opened.kinds.gvisor {
-        Limits::of(rules).tell(opened.kinds.ebpf, log);
+        let scope = match opened.kinds.ebpf {
+            true => "In sandboxes of gVisor (not on the host, which eBPF watches)",
+            false => "In sandboxes of gVisor",
+        };
+        let more = "gVisor tells of fewer system calls than a kernel (falco doctor says which)";
+        Limits::of(rules, &limits::Gvisor).tell(scope, more, log);
     }
     Ok(Opened { resolver, ..opened })
 }

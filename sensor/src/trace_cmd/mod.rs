@@ -4,9 +4,10 @@
 //! * [`options`]: the command line; `exit`: the exit codes.
 //! * `tree`: the source, with what is done about processes that outlive the command.
 //! * `signals`: signals to falco go to the command; `alerts`: alerts go where they do not disturb it.
-//! * `report`: the summary.
+//! * `coverage`: what is seen and what is not; `report`: the summary.
 
 mod alerts;
+mod coverage;
 mod exit;
 pub mod options;
 mod report;
@@ -19,8 +20,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use falco_enrich::selection::Selection;
-use falco_event::Syscall;
-use falco_ptrace::calls::Calls;
 use falco_ptrace::{Command, Options, Ptrace, init};
 use falco_rules::priority::Priority;
 use falco_source::Source;
@@ -95,9 +94,10 @@ fn watch(options: &TraceOptions) -> Result<u8> {
     let (session, to_stdout) = load(options)?;
     let source = source_options(options, &session)?;
     if options.list_calls {
-        list_calls(&source)?;
+        coverage::list_calls(&source, options.verbose)?;
         return Ok(0);
     }
+    coverage::tell(options, session.engine.loader.rules(), &session.log);
     let stop = Stop::default();
     let ptrace = if options.pid.is_empty() {
         let name = options.command.first().map(|name| name.to_string_lossy().into_owned());
@@ -226,17 +226,6 @@ fn run_loop(
     }
     let command = status.map_or(0, exit::of_command);
     Ok(exit::of_gate(options.fail_on, worst).unwrap_or(command))
-}
-
-/// The names of the calls at which a tree stops, beside births, executions and ends.
-fn list_calls(options: &Options) -> Result<()> {
-    let plan = Calls::new(options).plan();
-    let calls = plan.numbers().filter_map(Syscall::by_x86_64_number);
-    let mut names: Vec<_> = calls.map(|call| call.name).collect();
-    names.sort_unstable();
-    let mut out = io::stdout().lock();
-    names.iter().try_for_each(|name| writeln!(out, "{name}"))?;
-    Ok(out.flush()?)
 }
 
 /// The priority of the most severe alert.

@@ -1,21 +1,38 @@
-//! What rules miss of sandboxes: gVisor tells of fewer system calls than a kernel, and less of each.
+//! What rules miss where a source tells of fewer system calls than a kernel, or less of each.
+//!
+//! * [`Witness`]: what a source tells; [`Gvisor`] and [`Ptrace`] are those that tell less.
+//! * [`Limits`]: what follows for rules.
 //!
 //! What is found here is never too much: a rule is said to be unable to fire only if none of the
 //! events that its condition can match ever comes, or comes with what it compares (`reach`).
 
+mod gvisor;
+mod ptrace;
 mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use falco_enrich::selection;
 use falco_event::Syscall;
-use falco_gvisor::coverage::{Coverage, coverage_of, field_gap};
 use falco_rules::loader::{LoadedRule, SYSCALL_SOURCE};
+use falco_source::coverage::{Coverage, Known};
 
 use crate::log::Log;
+pub use gvisor::Gvisor;
+pub use ptrace::Ptrace;
 
 /// Rules that one line of the log names.
 const MOST_NAMES: usize = 30;
+
+/// What a source tells, as its own crate declares it.
+pub trait Witness {
+    /// How much it tells of a system call.
+    fn coverage_of(&self, call: &Syscall) -> Coverage;
+    /// Why a field (without its argument) is unknown, or known only in part.
+    fn field_gap(&self, name: &str) -> Option<&'static str>;
+    /// What is certain of a field in all events of `call`; in all events, if none is given.
+    fn known(&self, field: &str, arg: Option<&str>, call: Option<&Syscall>) -> Option<Known>;
+}
 
 /// What the enabled rules miss.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,12 +66,12 @@ pub enum Reason {
 }
 
 impl Limits {
-    /// What these rules miss.
-    pub fn of(rules: &[LoadedRule]) -> Self {
+    /// What these rules miss where only `witness` sees what happens.
+    pub fn of(rules: &[LoadedRule], witness: &dyn Witness) -> Self {
         let mut limits = Limits::default();
         for rule in rules.iter().filter(|rule| rule.enabled && rule.source == SYSCALL_SOURCE) {
             limits.rules += 1;
-            match Miss::of(rule) {
+            match Miss::of(rule, witness) {
                 Some((miss, true)) => limits.blind.push(miss),
                 Some((miss, false)) => limits.partly.push(miss),
                 None => {}
@@ -63,14 +80,27 @@ impl Limits {
         limits
     }
 
-    /// Says it once, in the log. `beside_ebpf`: the host is watched, too.
-    pub fn tell(&self, beside_ebpf: bool, log: &Log) {
-        if let Some(text) = self.summary(beside_ebpf) {
-            log.warning(&text);
+    /// Says it once, in the log: `scope` is of what it is true, `more` another sentence.
+    pub fn tell(&self, scope: &str, more: &str, log: &Log) {
+        if let Some(what) = self.summary() {
+            log.warning(&format!("{scope}, {what}. {more}"));
         }
     }
 
-    fn summary(&self, beside_ebpf: bool) -> Option<String> {
+    /// What rules see in part, by reasons: in words about all that each concerns, with the rules.
+    pub fn partly_by_reason(&self) -> Vec<(String, Vec<&str>)> {
+        let mut all = BTreeMap::<Reason, (BTreeSet<String>, Vec<&str>)>::new();
+        for miss in &self.partly {
+            for (reason, about) in &miss.reasons {
+                let (names, rules) = all.entry(*reason).or_default();
+                names.extend(about.iter().cloned());
+                rules.push(&miss.rule);
+            }
+        }
+        all.into_iter().map(|(reason, (about, rules))| (reason.text(&about), rules)).collect()
+    }
+
+    fn summary(&self) -> Option<String> {
         let Limits { rules, blind, partly } = self;
         let names: Vec<&str> = blind.iter().take(MOST_NAMES).map(|miss| &*miss.rule).collect();
         let names = names.join(", ");
@@ -87,25 +117,17 @@ impl Limits {
             1 => Some("1 rule may miss something".to_owned()),
             count => Some(format!("{count} rules may miss something")),
         };
-        let what = match (blind, partly) {
-            (None, None) => return None,
-            (Some(one), None) | (None, Some(one)) => one,
-            (Some(blind), Some(partly)) => format!("{blind}; {partly}"),
-        };
-        let scope = match beside_ebpf {
-            true => "In sandboxes of gVisor (not on the host, which eBPF watches)",
-            false => "In sandboxes of gVisor",
-        };
-        Some(format!(
-            "{scope}, {what}. gVisor tells of fewer system calls than a kernel (falco doctor says \
-             which)"
-        ))
+        match (blind, partly) {
+            (None, None) => None,
+            (Some(one), None) | (None, Some(one)) => Some(one),
+            (Some(blind), Some(partly)) => Some(format!("{blind}; {partly}")),
+        }
     }
 }
 
 impl Miss {
     /// What a rule misses, and whether that is all; `None` if nothing.
-    fn of(rule: &LoadedRule) -> Option<(Self, bool)> {
+    fn of(rule: &LoadedRule, witness: &dyn Witness) -> Option<(Self, bool)> {
         let calls = selection::of_condition(&rule.condition).ok()?;
         let mut reasons = BTreeMap::<Reason, BTreeSet<String>>::new();
         let mut add = |reason, about: &str| {
@@ -113,12 +135,12 @@ impl Miss {
         };
         // A rule that does not say which events is seen with every one that comes.
         let mut can_fire = match calls == selection::all() {
-            true => reach::can_hold(&rule.condition, None),
+            true => reach::can_hold(&rule.condition, witness, None),
             false => calls.is_empty(),
         };
         let named = calls.iter().filter_map(Syscall::by_id).filter(|_| calls != selection::all());
         for call in named {
-            match coverage_of(call) {
+            match witness.coverage_of(call) {
                 Coverage::Full => {}
                 Coverage::Partly(what) => add(Reason::Lacking(what), call.name),
                 Coverage::NotAtAll(why) => {
@@ -126,10 +148,10 @@ impl Miss {
                     continue;
                 }
             }
-            can_fire = can_fire || reach::can_hold(&rule.condition, Some(call));
+            can_fire = can_fire || reach::can_hold(&rule.condition, witness, Some(call));
         }
         for field in &rule.checked.fields {
-            if let Some(why) = field_gap(&field.name) {
+            if let Some(why) = witness.field_gap(&field.name) {
                 add(Reason::Field(why), &field.name);
             }
         }
@@ -174,15 +196,12 @@ mod tests {
             blind: (0..blind).map(|i| miss(&format!("R{i}"))).collect(),
             partly: (0..partly).map(|_| miss("P")).collect(),
         };
-        let begin = |blind, partly, ebpf| limits(blind, partly).summary(ebpf).unwrap();
-        assert!(begin(1, 1, false).starts_with(
-            "In sandboxes of gVisor, 1 of 50 rules cannot fire: R0; 1 rule may miss something. "
-        ));
-        assert!(begin(0, 3, true).starts_with(
-            "In sandboxes of gVisor (not on the host, which eBPF watches), 3 rules may miss something."
-        ));
-        assert!(begin(40, 0, false).contains(", R29 and 10 more. gVisor tells of fewer"));
-        assert_eq!(limits(0, 0).summary(false), None);
+        let summary = |blind, partly| limits(blind, partly).summary();
+        let both = "1 of 50 rules cannot fire: R0; 1 rule may miss something";
+        assert_eq!(summary(1, 1).as_deref(), Some(both));
+        assert_eq!(summary(0, 3).as_deref(), Some("3 rules may miss something"));
+        assert!(summary(40, 0).unwrap().ends_with(", R29 and 10 more"));
+        assert_eq!(summary(0, 0), None);
     }
 
     #[test]

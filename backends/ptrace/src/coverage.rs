@@ -76,7 +76,9 @@ pub fn coverage_of(call: &Syscall) -> Coverage {
         }
         "mmap" => Partly("the old mmap of 32-bit programs, number 90, is not told"),
         _ if is_native(call) || is_tracepoint(call) => Full,
-        _ => NotAtAll("x86_64 has no such call"),
+        _ => NotAtAll(
+            "x86_64 has no such call; those of 32-bit programs are told by their 64-bit names",
+        ),
     }
 }
 

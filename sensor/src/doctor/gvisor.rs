@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use super::Wanted;
 use super::checks::{Check, Grade};
-use super::report::line;
+use super::rules;
 use crate::config::Config;
 use crate::gvisor::{here, setup};
-use crate::limits::{Limits, Miss};
+use crate::limits::Limits;
 use crate::live::sources::Kinds;
 use crate::preamble;
 
@@ -72,43 +72,15 @@ impl Sandboxes {
     /// What rules miss, for reading.
     pub fn rules_text(&self, out: &mut String) {
         let Some(limits) = &self.limits else { return };
-        let Limits { rules, blind, partly } = limits;
-        let whole = rules - blind.len() - partly.len();
         let scope = if self.beside_ebpf { " (this is about sandboxes, not the host)" } else { "" };
-        let found = format!(
-            "{whole} of {rules} see all that they look for, {} a part of it, {} nothing{scope}",
-            partly.len(),
-            blind.len()
-        );
-        let grade = if whole == *rules { Grade::Ok } else { Grade::Note };
-        line(out, grade, "rules", &found, None);
-        for miss in blind {
-            line(out, Grade::Note, "cannot fire", &miss.rule, Some(&miss.texts().join("; ")));
-        }
-        for (reason, rules) in limits.partly_by_reason() {
-            line(
-                out,
-                Grade::Note,
-                "seen in part",
-                &reason,
-                Some(&format!("by {}", rules.join(", "))),
-            );
-        }
+        rules::text(limits, scope, out);
     }
 
     /// For programs; `checks` writes checks.
     pub fn json(&self, checks: impl Fn(&[Check]) -> Value) -> Value {
-        let misses = |misses: &[Miss]| -> Value {
-            let one = |miss: &Miss| json!({ "rule": miss.rule, "why": miss.texts() });
-            misses.iter().map(one).collect()
-        };
         json!({
             "checks": checks(&self.checks),
-            "rules": self.limits.as_ref().map(|limits| json!({
-                "enabled": limits.rules,
-                "cannot_fire": misses(&limits.blind),
-                "seen_in_part": misses(&limits.partly),
-            })),
+            "rules": self.limits.as_ref().map(rules::json),
         })
     }
 }

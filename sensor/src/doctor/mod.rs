@@ -4,7 +4,7 @@
 //! * `host`: what the host tells; `checks`: what that means; `probe`: the probe, tried out.
 //! * `gvisor`: what there is of gVisor, and what rules miss there. `ptrace`: whether processes can be
 //!   watched where nothing else can.
-//! * `report`: all of it as text or JSON.
+//! * `rules`: what rules miss; `report`: all of it as text or JSON.
 
 mod checks;
 mod gvisor;
@@ -13,6 +13,7 @@ pub mod options;
 mod probe;
 mod ptrace;
 mod report;
+mod rules;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use anyhow::{Context, Result};
 use falco_enrich::selection::{self, Selection, SyscallSet};
 
 use crate::config::Config;
-use crate::limits::{Gvisor, Limits};
+use crate::limits::{Gvisor, Limits, Ptrace};
 use crate::live::probe::options as probe_options;
 use crate::live::sources::{Kinds, rules_want};
 use crate::session;
@@ -74,6 +75,8 @@ struct Wanted {
     reason: String,
     /// What the rules miss in sandboxes of gVisor; none without rules.
     limits: Option<Limits>,
+    /// The same of processes that ptrace watches.
+    limits_by_ptrace: Option<Limits>,
 }
 
 impl Wanted {
@@ -88,7 +91,14 @@ impl Wanted {
             let undelivered = SyscallSet::empty();
             let all = selection::all();
             let by_rules = all.clone();
-            return Ok(Wanted { by_rules, syscalls: all, undelivered, reason, limits: None });
+            return Ok(Wanted {
+                by_rules,
+                syscalls: all,
+                undelivered,
+                reason,
+                limits: None,
+                limits_by_ptrace: None,
+            });
         }
         let (engine, files) = session::tool_rules(&options.input, config)?;
         let rules = engine.loader.rules();
@@ -103,7 +113,8 @@ impl Wanted {
             plural(files)
         );
         let limits = Some(Limits::of(rules, &Gvisor));
-        Ok(Wanted { syscalls, by_rules, undelivered, reason, limits })
+        let limits_by_ptrace = Some(Limits::of(rules, &Ptrace));
+        Ok(Wanted { syscalls, by_rules, undelivered, reason, limits, limits_by_ptrace })
     }
 
     fn undelivered_names(&self) -> Vec<&'static str> {

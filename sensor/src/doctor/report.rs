@@ -11,6 +11,8 @@ use super::gvisor::Sandboxes;
 use super::host::Host;
 use super::probe::{Trial, Watched};
 use super::ptrace::Trees;
+use super::rules;
+use crate::limits::Limits;
 
 /// Columns of a line of text.
 const WIDTH: usize = 100;
@@ -64,6 +66,9 @@ impl Report {
                 false => "What could be watched instead, by ptrace",
             };
             section(&mut out, title, &ptrace.checks);
+            if let Some(limits) = self.limits_by_ptrace() {
+                rules::text(limits, "", &mut out);
+            }
         }
         let _ = write!(out, "\n{}\n", self.verdict());
         out
@@ -133,11 +138,21 @@ impl Report {
         }
     }
 
+    /// What rules miss if ptrace is to watch.
+    fn limits_by_ptrace(&self) -> Option<&Limits> {
+        self.ptrace.as_ref().filter(|trees| trees.is_wanted)?;
+        self.wanted.limits_by_ptrace.as_ref()
+    }
+
     fn verdict(&self) -> &'static str {
-        let is_blind = self.gvisor.as_ref().is_some_and(Sandboxes::is_blind);
+        let in_sandboxes = self.gvisor.as_ref().is_some_and(Sandboxes::is_blind);
+        let by_ptrace = self.limits_by_ptrace().is_some_and(|limits| !limits.blind.is_empty());
         match (self.is_good(), self.worst()) {
-            (true, _) if is_blind => {
+            (true, _) if in_sandboxes => {
                 "All that can be seen is seen; see above which rules cannot fire in sandboxes."
+            }
+            (true, _) if by_ptrace => {
+                "All that can be seen is seen; see above which rules cannot fire by ptrace."
             }
             (true, Grade::Ok) => "All that is needed is seen.",
             (true, _) => "All that is needed is seen; the notes above tell what could be better.",
@@ -178,6 +193,7 @@ impl Report {
             "ptrace": self.ptrace.as_ref().map(|ptrace| json!({
                 "wanted": ptrace.is_wanted,
                 "checks": checks(&ptrace.checks),
+                "rules": self.limits_by_ptrace().map(rules::json),
             })),
             "gvisor": self.gvisor.as_ref().map(|gvisor| gvisor.json(checks)),
         })

@@ -87,6 +87,17 @@ impl Limits {
         }
     }
 
+    /// Says which rules cannot fire where ptrace watches, if there are some. That some see a part goes
+    /// without saying: nearly all of it are fields that nothing but an engine knows.
+    pub fn tell_blind(self, log: &Log) {
+        let blind = Limits { partly: Vec::new(), ..self };
+        blind.tell(
+            "Watched by ptrace",
+            "falco trace -v, or falco doctor -o engine.kind=ptrace, says why",
+            log,
+        );
+    }
+
     /// What rules see in part, by reasons: in words about all that each concerns, with the rules.
     pub fn partly_by_reason(&self) -> Vec<(String, Vec<&str>)> {
         let mut all = BTreeMap::<Reason, (BTreeSet<String>, Vec<&str>)>::new();

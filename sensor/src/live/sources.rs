@@ -109,6 +109,9 @@ pub fn open(session: &Session, kept: &Kept) -> Result<Opened> {
         let more = "gVisor tells of fewer system calls than a kernel (falco doctor says which)";
         Limits::of(rules, &limits::Gvisor).tell(scope, more, log);
     }
+    if opened.kinds.ptrace {
+        Limits::of(rules, &limits::Ptrace).tell_blind(log);
+    }
     Ok(Opened { resolver, ..opened })
 }
 

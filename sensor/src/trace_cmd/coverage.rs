@@ -26,9 +26,8 @@ pub fn tell(options: &TraceOptions, rules: &[LoadedRule], log: &Log) {
         for (reason, rules) in limits.partly_by_reason() {
             say(&format!("seen in part: {reason} ({})", rules.join(", ")));
         }
-    } else if are_chosen && !limits.blind.is_empty() {
-        let blind = Limits { partly: Vec::new(), ..limits };
-        blind.tell("Watched by ptrace", "falco trace -v says why", log);
+    } else if are_chosen {
+        limits.tell_blind(log);
     }
 }
 

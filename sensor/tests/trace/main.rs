@@ -7,6 +7,7 @@
 //! * [`torture`]: what is the same watched and unwatched, and that nothing is left after kills.
 //! * [`programs`]: the same for programs that people use.
 //! * [`engine`]: the sensor itself, on processes that run.
+//! * [`declared`]: what is said not to be seen, against what is seen.
 //! * [`container`]: as process 1 of a Docker container; [`confined`]: in containers that allow less.
 //!
 //! As root the tests become a user without an account; as somebody else they run as that user.
@@ -34,6 +35,7 @@ mod attacks;
 mod command;
 mod confined;
 mod container;
+mod declared;
 mod engine;
 mod nobody;
 mod programs;

@@ -10,6 +10,7 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 use crate::config::{Config, LogLevel};
+use crate::outputs::Waiting;
 
 /// Where log lines go.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +43,7 @@ impl Log {
             format!("{}: {}\n", now.strftime("%a %b %e %H:%M:%S %Y"), text.trim_end())
         };
         // There is nowhere to report that stderr is closed.
-        let _ = io::stderr().write_all(line.as_bytes());
+        let _ = Waiting(io::stderr()).write_all(line.as_bytes());
     }
 
     /// A line of level info.

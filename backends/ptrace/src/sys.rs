@@ -268,6 +268,13 @@ fn has(wanted: CapabilitySet) -> bool {
     rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))
 }
 
+/// Keeps other processes of the same user from attaching to this one, reading and writing its memory and
+/// reaching its fds through `/proc`: those that it watches, above all. It leaves no core dumps, either.
+pub(crate) fn be_private() {
+    // SAFETY: takes numbers alone. It cannot fail.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+}
+
 /// User and group as whom this thread looks at files.
 pub(crate) fn file_ids() -> (u32, u32) {
     (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
@@ -553,6 +560,8 @@ unsafe fn run_child(
     let mut byte = 0_u8;
     // SAFETY: all are system calls with valid pointers; `go` is never used in this process again.
     unsafe {
+        // Of a parent that is private, or it could not be traced.
+        libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0);
         // So that the end of the parent is the end of the pipe.
         libc::close(go.as_raw_fd());
         loop {

@@ -1,9 +1,10 @@
 //! Where alerts go. An [`Output`] gets finished lines; it knows neither rules nor events.
 //!
-//! * `queue`: a thread that writes for whoever must not wait.
+//! * `queue`: a thread that writes for whoever must not wait; `waiting`: files that do not block.
 
 mod queue;
 mod stdout;
+mod waiting;
 
 use std::cell::RefCell;
 use std::io;
@@ -11,6 +12,7 @@ use std::rc::Rc;
 
 pub use queue::{Queue, QueueHandle};
 pub use stdout::Stdout;
+pub use waiting::Waiting;
 
 /// A channel for alerts.
 pub trait Output {

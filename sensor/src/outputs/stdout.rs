@@ -2,19 +2,20 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use super::Output;
+use super::{Output, Waiting};
 
 /// Standard output, flushed after every alert unless `buffered_outputs`.
 #[derive(Debug)]
 pub struct Stdout {
-    writer: BufWriter<StdoutLock<'static>>,
+    writer: BufWriter<Waiting<StdoutLock<'static>>>,
     buffered: bool,
 }
 
 impl Stdout {
     /// Takes stdout over.
     pub fn new(buffered: bool) -> Self {
-        Stdout { writer: BufWriter::with_capacity(64 * 1024, io::stdout().lock()), buffered }
+        let writer = Waiting(io::stdout().lock());
+        Stdout { writer: BufWriter::with_capacity(64 * 1024, writer), buffered }
     }
 }
 

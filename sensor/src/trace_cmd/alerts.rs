@@ -8,12 +8,12 @@ use anyhow::Result;
 use falco_enrich::context::Context;
 
 use crate::event_loop::{AlertLines, Matches};
-use crate::outputs::{Output, Stdout};
+use crate::outputs::{Output, Stdout, Waiting};
 
 /// Standard error or output.
 pub enum Stream {
     /// Each line with one call, so that lines of the command and ours do not mix within a line.
-    Stderr(Stderr, Vec<u8>),
+    Stderr(Waiting<Stderr>, Vec<u8>),
     /// As without `trace`.
     Stdout(Stdout),
 }
@@ -23,7 +23,7 @@ impl Stream {
     pub fn new(to_stdout: bool, buffered: bool) -> Self {
         match to_stdout {
             true => Stream::Stdout(Stdout::new(buffered)),
-            false => Stream::Stderr(io::stderr(), Vec::new()),
+            false => Stream::Stderr(Waiting(io::stderr()), Vec::new()),
         }
     }
 }

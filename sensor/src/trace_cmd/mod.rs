@@ -274,5 +274,5 @@ impl Housekeeping for Upkeep {
 /// A word on stderr.
 fn tell(text: &str) {
     // There is nowhere to report that stderr is closed.
-    let _ = writeln!(io::stderr(), "falco: {text}");
+    let _ = writeln!(crate::outputs::Waiting(io::stderr()), "falco: {text}");
 }

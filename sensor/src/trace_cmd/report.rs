@@ -10,6 +10,7 @@ use super::exit;
 use super::options::TraceOptions;
 use super::tree::Tree;
 use crate::event_loop::Outcome;
+use crate::outputs::Waiting;
 
 /// All that there is to tell.
 pub struct Report<'a> {
@@ -23,7 +24,7 @@ impl Report<'_> {
     /// Writes it to stderr at once.
     pub fn print(&self) {
         // There is nowhere to report that stderr is closed.
-        let _ = io::stderr().write_all(self.text().as_bytes());
+        let _ = Waiting(io::stderr()).write_all(self.text().as_bytes());
     }
 
     fn text(&self) -> String {

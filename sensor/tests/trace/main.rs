@@ -4,6 +4,7 @@
 //! * [`nobody`]: running things as that user, watched and unwatched.
 //! * [`command`]: the command line: exit codes, signals, outputs, running processes.
 //! * [`attacks`]: the live tests' tables of attacks, with what this source cannot see or that user do.
+//! * [`evasion`]: programs that want to get out of sight, or at falco.
 //! * [`torture`]: what is the same watched and unwatched, and that nothing is left after kills.
 //! * [`programs`]: the same for programs that people use.
 //! * [`engine`]: the sensor itself, on processes that run.
@@ -37,6 +38,7 @@ mod confined;
 mod container;
 mod declared;
 mod engine;
+mod evasion;
 mod nobody;
 mod programs;
 mod torture;

@@ -43,6 +43,10 @@ const OP_SECCOMP: u8 = 3;
 const UNBORN_TRIES: u32 = 100;
 const UNBORN_PAUSE: Duration = Duration::from_micros(200);
 
+/// The same for a child that was forked from a process that is private already (`sys::be_private`).
+const CHILD_TRIES: u32 = 100;
+const CHILD_PAUSE: Duration = Duration::from_millis(1);
+
 /// Who traces.
 pub(crate) struct Tracer<H> {
     pub(super) hooks: H,
@@ -98,7 +102,7 @@ impl<H: Hooks> Tracer<H> {
         shared: Arc<Shared>,
     ) -> io::Result<Self> {
         // If this fails, the child ends by itself, since nobody tells it to go.
-        sys::seize(child.pid, options(settings.on_death))?;
+        seize_child(child.pid, options(settings.on_death))?;
         let mode = if has_filter { Mode::Seccomp } else { Mode::AllCalls };
         let mut tracer = Self::new(settings, mode, plan, hooks, shared);
         tracer.threads.known.insert(child.pid, Thread::of(child.pid));
@@ -178,6 +182,7 @@ impl<H: Hooks> Tracer<H> {
                 let _ended = sys::interrupt(tid);
             }
         }
+        sys::be_private();
         match &self.starting {
             // If that fails, the child has ended, and wait tells.
             Some(child) => drop(child.go()),
@@ -555,4 +560,17 @@ impl<H: Hooks> Tracer<H> {
         }
         result
     }
+}
+
+/// Seizes a child of this process, which may have to make itself readable first.
+fn seize_child(pid: i32, options: u32) -> io::Result<()> {
+    for _ in 0..CHILD_TRIES {
+        match sys::seize(pid, options) {
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                std::thread::sleep(CHILD_PAUSE);
+            }
+            done => return done,
+        }
+    }
+    sys::seize(pid, options)
 }

@@ -31,6 +31,13 @@ pub struct BaseSyscalls {
     pub repair: bool,
 }
 
+impl BaseSyscalls {
+    /// Whether the user names system calls to be watched, whoever looks at them.
+    pub fn names_more(&self) -> bool {
+        self.custom_set.iter().any(|name| !name.starts_with('!'))
+    }
+}
+
 /// What was selected, and what users should hear about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {

@@ -28,5 +28,5 @@ mod sys;
 pub mod tracer;
 
 pub use command::Command;
-pub use source::{Mode, OnDeath, Options, Ptrace, PtraceError, Watched};
+pub use source::{Mode, OnDeath, Openings, Options, Ptrace, PtraceError, Watched};
 pub use tracer::Control;

@@ -6,6 +6,9 @@ use crate::sys;
 /// Bytes of the smallest page: what can be read is decided page by page.
 const PAGE: u64 = 4096;
 
+/// Places that are read at a time.
+const AT_A_TIME: usize = 16;
+
 /// The memory of the thread that stopped.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
@@ -73,5 +76,62 @@ impl Memory {
             at = at.checked_add(got as u64)?;
         }
         (to.len() > begin).then(|| to.len() - begin)
+    }
+
+    /// Calls `each` with the text at every address in turn, as [`text`](Self::text) reads it. Short ones
+    /// are read many at a time.
+    pub fn texts(&self, addresses: &[u64], most: usize, mut each: impl FnMut(Option<&[u8]>)) {
+        const SHORT: usize = 128;
+        let mut buffer = [0; AT_A_TIME * SHORT];
+        let mut long = Vec::new();
+        for addresses in addresses.chunks(AT_A_TIME) {
+            let (rooms, _) = buffer.as_chunks_mut::<SHORT>();
+            let places = addresses.iter().zip(rooms).map(|(&address, room)| {
+                // A page further may be missing.
+                let page_left = (PAGE - address % PAGE) as usize;
+                (address, room.get_mut(..page_left.min(SHORT)).unwrap_or_default())
+            });
+            let mut places: Vec<_> = places.collect();
+            let mut got = self.read_all(&mut places);
+            for (address, bytes) in places {
+                let is_read = got >= bytes.len();
+                got = got.saturating_sub(bytes.len());
+                match bytes.iter().position(|&byte| byte == 0).filter(|_| is_read) {
+                    Some(nul) => each(bytes.get(..nul.min(most))),
+                    None => {
+                        long.clear();
+                        each(self.text(address, most, &mut long).map(|_| long.as_slice()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_texts_are_read_as_each_one_is() {
+        let memory = Memory::of(sys::gettid());
+        let texts: Vec<Vec<u8>> =
+            (0..40).map(|n| [vec![b'a' + n as u8 % 26; n * n / 4], vec![0]].concat()).collect();
+        let mut addresses: Vec<u64> =
+            texts.iter().map(|text| text.as_ptr().expose_provenance() as u64).collect();
+        // Some that cannot be read, amid the others.
+        for at in [0, 7, 20, 33, 44] {
+            addresses.insert(at, [0, 8, 1 << 63][at % 3]);
+        }
+        for most in [1, 3, 127, 128, 1000] {
+            let one_by_one = addresses.iter().map(|&address| {
+                let mut text = Vec::new();
+                memory.text(address, most, &mut text).map(|_| text)
+            });
+            let mut all = Vec::new();
+            memory.texts(&addresses, most, |text| all.push(text.map(<[u8]>::to_vec)));
+            assert_eq!(all, one_by_one.collect::<Vec<_>>(), "at most {most} bytes");
+            assert_eq!(all.iter().flatten().count(), texts.len());
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! [`Ptrace`]: the source.
 
+use std::fmt;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -78,6 +79,30 @@ pub struct Options {
     pub queue_bytes: usize,
     /// Below which `/proc` and `/etc` are read.
     pub host_root: PathBuf,
+    /// Which openat(2) is told of, where the path that it is given says enough; all, if there is none. Those
+    /// that are not told cost one stop instead of two. What their fds are is told when that matters.
+    pub openings: Option<Openings>,
+}
+
+/// Whether anybody cares about an openat(2) of a path, which is absolute.
+#[derive(Clone)]
+pub struct Openings(Arc<dyn Fn(&[u8]) -> bool + Send + Sync>);
+
+impl Openings {
+    /// Asks `matter` on the tracer's thread, while the caller is stopped.
+    pub fn new(matter: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
+        Openings(Arc::new(matter))
+    }
+
+    pub(crate) fn matter(&self, path: &[u8]) -> bool {
+        (self.0)(path)
+    }
+}
+
+impl fmt::Debug for Openings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Openings").finish_non_exhaustive()
+    }
 }
 
 impl Default for Options {
@@ -91,6 +116,7 @@ impl Default for Options {
             pin: true,
             queue_bytes: 8 << 20,
             host_root: PathBuf::from("/"),
+            openings: None,
         }
     }
 }

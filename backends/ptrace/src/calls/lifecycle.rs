@@ -347,24 +347,36 @@ fn strings(
     is_compat: bool,
     cut: &mut u64,
 ) -> Vec<u8> {
-    let mut out = Vec::new();
-    for n in first..first + MAX_STRINGS as u64 {
-        let Some(address) = string_at(memory, vector, n, is_compat) else { break };
-        if memory.text(address, MAX_TEXT, &mut out).is_none() {
-            // What cannot be read is left out.
-            continue;
-        }
+    let (mut out, mut is_full) = (Vec::new(), false);
+    let addresses = pointers(memory, vector, first, is_compat);
+    memory.texts(&addresses, MAX_TEXT, |text| {
+        // What cannot be read is left out.
+        let Some(text) = text.filter(|_| !is_full) else { return };
+        out.extend_from_slice(text);
         out.push(0);
         if out.len() > most {
-            *cut += 1;
+            (is_full, *cut) = (true, *cut + 1);
             out.truncate(most.saturating_sub(1));
             if most > 0 {
                 out.push(0);
             }
-            break;
         }
-    }
+    });
     out
+}
+
+/// The addresses that a vector has from entry `first` on, up to its end, or as many as are looked at.
+fn pointers(memory: &Memory, vector: u64, first: u64, is_compat: bool) -> Vec<u64> {
+    let size = if is_compat { 4 } else { 8 };
+    let Some(at) = vector.checked_add(first * size as u64).filter(|_| vector != 0) else {
+        return Vec::new();
+    };
+    let mut bytes = vec![0; MAX_STRINGS * size];
+    let got = memory.read(at, &mut bytes);
+    let pointers = bytes.get(..got).unwrap_or_default().chunks_exact(size);
+    let address =
+        |bytes: &[u8]| bytes.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte));
+    pointers.map(address).take_while(|&address| address != 0).collect()
 }
 
 fn birth_code(by: Option<&Stop>) -> EventCode {

@@ -24,12 +24,12 @@ use falco_proc::Proc;
 
 use crate::memory::Memory;
 use crate::plan::{Check, NUMBERS, Plan, Test};
-use crate::source::Options;
+use crate::source::{Openings, Options};
 use crate::stop::{Birth, End, Exec, Hooks, Signal, Stop, Until};
 use decode::Decoder;
 use falco_source::events::Events;
-use params::{Call, Desk, Fds, Params};
-use processes::Processes;
+use params::{Call, Desk, Fds, MAX_TEXT, Params};
+use processes::{Process, Processes};
 use tell::Teller;
 
 /// Calls that change credentials, or what becomes of orphans: consumers' tables follow their events,
@@ -46,6 +46,9 @@ const CLONE_NEWUSER: u32 = 0x1000_0000;
 
 /// Calls after which a process may be elsewhere.
 const MOVES: [&str; 5] = ["chdir", "fchdir", "chroot", "pivot_root", "setns"];
+
+/// openat(2), by which nearly all programs open.
+const OPENAT: u16 = 257;
 
 /// Calls that end the thread that makes them: there is no exit that could be told.
 const NEVER_RETURN: [&str; 2] = ["exit", "exit_group"];
@@ -112,6 +115,9 @@ pub struct Calls {
     entries: HashMap<i64, Entry>,
     desk: Desk,
     races: u64,
+    openings: Option<Openings>,
+    /// The path of the last openat(2).
+    path: Vec<u8>,
 }
 
 impl std::fmt::Debug for Calls {
@@ -133,6 +139,8 @@ impl Calls {
             entries: HashMap::new(),
             desk: Desk::default(),
             races: 0,
+            openings: options.openings.clone(),
+            path: Vec::new(),
         };
         calls.want(&options.syscalls);
         calls
@@ -187,6 +195,25 @@ impl Calls {
     /// What was told and what was not, so far.
     pub fn counters(&self) -> Counters {
         Counters { cut: self.desk.cut, races: self.races }
+    }
+
+    /// Whether this is an openat(2) of which nobody wants to hear, whatever comes out. Consumers' tables
+    /// are told of its fd when an event is about that, as of all that is made without a stop.
+    ///
+    /// What the kernel opens is what was read here, unless somebody changes the path in between: then
+    /// every open is told, so that none is hidden by that.
+    fn is_idle_open(&mut self, stop: &Stop, memory: &Memory) -> bool {
+        let Some(openings) = self.openings.as_ref().filter(|_| stop.number == Some(OPENAT)) else {
+            return false;
+        };
+        if self.processes.get(stop.pid).is_none_or(Process::can_race) {
+            return false;
+        }
+        self.path.clear();
+        let len = memory.text(stop.args[1], MAX_TEXT, &mut self.path);
+        len.is_some_and(|len| len < MAX_TEXT)
+            && self.path.first() == Some(&b'/')
+            && !openings.matter(&self.path)
     }
 
     fn treatment(&self, stop: &Stop) -> Option<Treatment> {
@@ -292,6 +319,9 @@ impl Hooks for Calls {
 
     fn enter(&mut self, stop: &Stop, memory: &Memory, events: &mut Events) -> Until {
         let Some(treatment) = self.treatment(stop) else { return Until::Next };
+        if self.is_idle_open(stop, memory) {
+            return Until::Next;
+        }
         self.entered(stop, &treatment, memory, events);
         // An exit of exec that comes at all is a failure.
         match treatment.is_wanted || treatment.is_needed {
@@ -342,6 +372,8 @@ impl Hooks for Calls {
     }
 
     fn select(&mut self, syscalls: &[u16]) -> Option<Plan> {
+        // Whoever asks for others may care about other opens.
+        self.openings = None;
         self.want(syscalls);
         Some(self.plan())
     }

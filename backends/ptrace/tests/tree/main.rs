@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)] // a panic is the report
 
 mod lifecycle;
+mod openings;
 mod state;
 mod succession;
 mod watch;

@@ -86,7 +86,9 @@ pub struct Options {
 
 /// Whether anybody cares about an openat(2) of a path, which is absolute.
 #[derive(Clone)]
-pub struct Openings(Arc<dyn Fn(&[u8]) -> bool + Send + Sync>);
+pub struct Openings(Arc<OfPath>);
+
+type OfPath = dyn Fn(&[u8]) -> bool + Send + Sync;
 
 impl Openings {
     /// Asks `matter` on the tracer's thread, while the caller is stopped.

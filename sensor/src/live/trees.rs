@@ -23,8 +23,7 @@ pub struct Trees {
 /// The calls of `selection` that a tree has to stop at: those that rules look at, and what
 /// `base_syscalls` names. The source keeps the tables true by itself.
 pub fn wanted(rules: &SyscallSet, selection: Selection, base: &BaseSyscalls) -> SyscallSet {
-    let names_more = base.custom_set.iter().any(|name| !name.starts_with('!'));
-    match names_more {
+    match base.names_more() {
         true => selection.syscalls,
         false => selection.syscalls.intersection(rules),
     }

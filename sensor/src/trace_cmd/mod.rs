@@ -9,6 +9,7 @@
 mod alerts;
 mod coverage;
 mod exit;
+mod openings;
 pub mod options;
 mod report;
 mod signals;
@@ -155,7 +156,11 @@ fn source_options(options: &TraceOptions, session: &Session) -> Result<Options> 
     // What was started without falco should outlive it.
     let default = if options.pid.is_empty() { IfKilled::Kill } else { IfKilled::Free };
     let if_killed = options.if_killed.unwrap_or(default);
-    Ok(Options { seccomp: !options.no_filter, ..trees::options(config, &wanted, if_killed) })
+    Ok(Options {
+        seccomp: !options.no_filter,
+        openings: openings::that_matter(options, session, &base),
+        ..trees::options(config, &wanted, if_killed)
+    })
 }
 
 fn run_loop(

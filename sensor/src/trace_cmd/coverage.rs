@@ -7,18 +7,17 @@ use falco_event::Syscall;
 use falco_ptrace::Options;
 use falco_ptrace::calls::Calls;
 use falco_ptrace::coverage::{Coverage, coverage_of, honesty_of};
-use falco_rules::loader::LoadedRule;
 
 use super::options::TraceOptions;
 use super::tell as say;
 use crate::limits::{Limits, Ptrace};
-use crate::log::Log;
+use crate::session::Session;
 
 /// Says which rules cannot fire; in detail and with those that see a part, if that is wanted. Nobody has
 /// chosen the rules that are built in: of them nothing is said otherwise.
-pub fn tell(options: &TraceOptions, rules: &[LoadedRule], log: &Log) {
-    let limits = Limits::of(rules, &Ptrace);
-    let are_chosen = !options.rules.is_empty() || options.config.is_some();
+pub fn tell(options: &TraceOptions, session: &Session) {
+    let limits = Limits::of(session.engine.loader.rules(), &Ptrace);
+    let are_chosen = !options.rules.is_empty() || !session.config.rules_files.is_empty();
     if options.verbose {
         for miss in &limits.blind {
             say(&format!("cannot fire: {} ({})", miss.rule, miss.texts().join("; ")));
@@ -27,7 +26,7 @@ pub fn tell(options: &TraceOptions, rules: &[LoadedRule], log: &Log) {
             say(&format!("seen in part: {reason} ({})", rules.join(", ")));
         }
     } else if are_chosen {
-        limits.tell_blind(log);
+        limits.tell_blind(&session.log);
     }
 }
 

@@ -98,7 +98,7 @@ fn watch(options: &TraceOptions) -> Result<u8> {
         coverage::list_calls(&source, options.verbose)?;
         return Ok(0);
     }
-    coverage::tell(options, session.engine.loader.rules(), &session.log);
+    coverage::tell(options, &session);
     let stop = Stop::default();
     let ptrace = if options.pid.is_empty() {
         let name = options.command.first().map(|name| name.to_string_lossy().into_owned());

@@ -146,7 +146,7 @@ fn the_sample_makes_an_image_that_guards_its_program() {
     let Some(binary) = static_falco() else {
         return ignored(what, "there is no static binary (cargo xtask static)");
     };
-    let Some(Wrapped { containers, .. }) = Wrapped::start(what) else { return };
+    let Some(Wrapped { containers, nobody }) = Wrapped::start(what) else { return };
     let context = tempfile::tempdir().unwrap();
     fs::copy(binary, context.path().join("falco")).unwrap();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/trace/Dockerfile");
@@ -160,4 +160,13 @@ fn the_sample_makes_an_image_that_guards_its_program() {
     assert_eq!(done.stdout, "done\n");
     // That nobody is a service is in the image's own table of users, which is known from the start.
     assert!(done.stderr.contains("Service runs a program from a scratch directory"), "{done:#?}");
+
+    // Another command, and rules of one's own.
+    let rules = nobody.rules(&[("Hosts", "WARNING", "evt.type = openat and fd.name = /etc/hosts")]);
+    let mut own = containers.docker();
+    own.args(["run", "--network=none", "-v"]);
+    own.arg(format!("{}:/etc/falco/falco_rules.yaml:ro", rules.display()));
+    let done =
+        run(own.args(["guarded", "/bin/sh", "-c", "read line < /etc/hosts; exit 5"])).exits(5);
+    assert!(done.stderr.contains("Warning seen sh openat /etc/hosts"), "{done:#?}");
 }

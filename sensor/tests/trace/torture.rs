@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::actor::is_installed;
 use crate::ignored;
 use crate::nobody::{Nobody, compile, run};
 
@@ -108,6 +109,46 @@ fn tracing_under_a_tracer_is_refused() {
     let done = run(&mut watched(&nobody, &rules, &[], &[&torture, "self-traced"])).exits(0);
     assert_eq!(done.stdout, "PTRACE_TRACEME: refused\n");
 }
+
+/// Directories of as many processes are open as fds may be: a low limit must not hide what they do.
+#[test]
+fn few_fds_are_enough_for_many_processes() {
+    let nobody = Nobody::new();
+    if !is_installed("python3") {
+        return ignored("many processes with few fds", "python3 is not installed");
+    }
+    let script = nobody.file("crowd.py", CROWD);
+    let condition = "evt.type = connect and fd.sip = 127.0.0.9";
+    let rules = nobody.rules(&[("Connected", "WARNING", condition)]);
+    for limit in [1024, 64, 32] {
+        let line = format!(
+            "ulimit -n {limit}; {} trace -q -r {} -- python3 {}",
+            nobody.falco().display(),
+            rules.display(),
+            script.display()
+        );
+        let done = run(&mut nobody.timely(["sh", "-c", &line])).exits(0);
+        let seen = done.stderr.matches("Warning seen").count();
+        assert_eq!(seen, 200, "{limit} fds: {}", done.stderr);
+    }
+}
+
+/// A hundred processes at a time, each with two connections.
+const CROWD: &str = "\
+import os, socket
+ends = os.pipe()
+for n in range(100):
+    if os.fork() == 0:
+        os.close(ends[1])
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.connect(('127.0.0.9', 53))
+        os.read(ends[0], 1)
+        s.connect(('127.0.0.9', 54))
+        os._exit(0)
+os.close(ends[1])
+for n in range(100):
+    os.wait()
+";
 
 /// How many times something is killed: `FALCO_TRACE_KILLS`, or few enough for every run of the tests.
 fn kills() -> u64 {

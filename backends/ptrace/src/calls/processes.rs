@@ -7,10 +7,15 @@ use std::sync::Arc;
 use falco_proc::Proc;
 use falco_proc::held::{Held, Identity};
 use falco_source::snapshot::Thread;
+use rustix::process::{Resource, getrlimit};
 
-/// Processes whose directories are open at a time: each takes up to three fds of this process, which
-/// commonly may have 1,024.
+/// Processes whose directories are open at a time: each takes up to three fds of this process, and looks
+/// take one more, for a moment.
 const MOST_HELD: usize = 200;
+const FDS_HELD: u64 = 4;
+
+/// Fds that are left to the rest of this process.
+const FDS_LEFT: u64 = 24;
 
 /// Fds of a process that are remembered; a process with more has the same ones told again.
 const MOST_TOLD: usize = 16_384;
@@ -96,10 +101,20 @@ impl Process {
 }
 
 /// The traced processes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Processes {
     by_pid: HashMap<i64, Process>,
     held: usize,
+    most_held: usize,
+}
+
+impl Default for Processes {
+    fn default() -> Self {
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let most_held = limit.saturating_sub(FDS_LEFT) / FDS_HELD;
+        let most_held = usize::try_from(most_held).unwrap_or(MOST_HELD).clamp(1, MOST_HELD);
+        Processes { by_pid: HashMap::new(), held: 0, most_held }
+    }
 }
 
 impl Processes {
@@ -119,7 +134,7 @@ impl Processes {
     /// A process, with its directory open if that is allowed.
     pub(super) fn hold(&mut self, pid: i64, proc: &mut Proc) -> &mut Process {
         let is_held = self.by_pid.get(&pid).is_some_and(|p| p.held.is_some());
-        if !is_held && self.held >= MOST_HELD {
+        if !is_held && self.held >= self.most_held {
             for process in self.by_pid.values_mut() {
                 process.held = None;
             }

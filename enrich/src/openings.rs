@@ -33,6 +33,8 @@ const OF_ALL_FDS: [&str; 3] = ["fd.types", "proc.fdopencount", "proc.fdusage"];
 pub struct Openings {
     conditions: Vec<Expr>,
     fields: Fields,
+    /// What can become of an open, as far as that makes a difference to the conditions.
+    outcomes: Vec<Outcome>,
 }
 
 impl Openings {
@@ -49,7 +51,10 @@ impl Openings {
                 openings.conditions.push(weakened(expr, &mut |test| fields.know(test))?);
             }
         }
-        Some(openings)
+        openings.outcomes = openings.fields.outcomes();
+        // Of a thread for which the tables have no room, nothing is known.
+        let by_nobody = Opening { fields: &openings.fields, path: b"", name: b"", outcome: None };
+        (!openings.can_match(&by_nobody)).then_some(openings)
     }
 
     /// Whether one of them can match an openat(2) of `path`, which is absolute. Of others, nothing is known.
@@ -61,13 +66,15 @@ impl Openings {
             || NAME.with_borrow_mut(|name| {
                 // As events of absolute paths are parsed.
                 concatenate_paths_into(name, b".", path);
-                let outcomes =
-                    [Outcome::File, Outcome::Directory, Outcome::Failed, Outcome::Nobodys];
-                outcomes.into_iter().any(|outcome| {
-                    let opening = Opening { fields: &self.fields, path, name, outcome };
-                    self.conditions.iter().any(|condition| evaluate(condition, &opening))
+                self.outcomes.iter().any(|&outcome| {
+                    let fields = &self.fields;
+                    self.can_match(&Opening { fields, path, name, outcome: Some(outcome) })
                 })
             })
+    }
+
+    fn can_match(&self, opening: &Opening<'_>) -> bool {
+        self.conditions.iter().any(|condition| evaluate(condition, opening))
     }
 }
 
@@ -109,6 +116,19 @@ impl Fields {
         }
         true
     }
+
+    /// The outcomes on which these fields differ.
+    fn outcomes(&self) -> Vec<Outcome> {
+        let has = |field| self.of_path.iter().any(|(_, of_path)| *of_path == field);
+        let mut outcomes = vec![Outcome::File];
+        if has(OfPath::Directory) || has(OfPath::Filename) {
+            outcomes.push(Outcome::Directory);
+        }
+        if has(OfPath::Filename) {
+            outcomes.push(Outcome::Failed);
+        }
+        outcomes
+    }
 }
 
 /// What can become of an open, as fields see it.
@@ -117,8 +137,6 @@ enum Outcome {
     File,
     Directory,
     Failed,
-    /// Nothing is known of the thread, for which the tables have no room.
-    Nobodys,
 }
 
 /// An open with an outcome.
@@ -127,7 +145,8 @@ struct Opening<'a> {
     path: &'a [u8],
     /// As it is parsed.
     name: &'a [u8],
-    outcome: Outcome,
+    /// `None` if fields know nothing but the kind of the event.
+    outcome: Option<Outcome>,
 }
 
 impl EventContext for Opening<'_> {
@@ -137,18 +156,19 @@ impl EventContext for Opening<'_> {
 
     fn value(&self, field: FieldId) -> Option<Value<'_>> {
         let (_, field) = self.fields.of_path.iter().find(|(id, _)| *id == field)?;
-        match (field, self.outcome) {
-            (OfPath::Type, _) => Some(Value::text(b"openat")),
-            (_, Outcome::Nobodys) | (OfPath::Filename, Outcome::Directory | Outcome::Failed) => {
-                None
+        let text = match (field, self.outcome) {
+            (OfPath::Type, _) => b"openat",
+            (_, None) | (OfPath::Filename, Some(Outcome::Directory | Outcome::Failed)) => {
+                return None;
             }
-            (OfPath::Name, _) | (OfPath::Directory, Outcome::Directory) => {
-                Some(Value::text(self.name))
+            (OfPath::Nameraw, _) => {
+                return Some(Value::Text(without_double_slashes(self.path.into())));
             }
-            (OfPath::Nameraw, _) => Some(Value::Text(without_double_slashes(self.path.into()))),
-            (OfPath::Directory, _) => Some(Value::text(parent(self.name))),
-            (OfPath::Filename, Outcome::File) => Some(Value::text(file_name(self.name))),
-        }
+            (OfPath::Name, _) | (OfPath::Directory, Some(Outcome::Directory)) => self.name,
+            (OfPath::Directory, _) => parent(self.name),
+            (OfPath::Filename, Some(Outcome::File)) => file_name(self.name),
+        };
+        Some(Value::text(text))
     }
 
     fn candidates(&self, _: FieldId, _: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {

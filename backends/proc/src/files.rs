@@ -29,8 +29,16 @@ pub(crate) fn open(dir: impl AsFd, name: &CStr) -> Result<OwnedFd> {
 /// What `statx` tells of a file and of the mount it is on; links are followed. No file server is
 /// asked, nothing is mounted for it.
 pub(crate) fn stat(dir: impl AsFd, name: &CStr) -> Result<Statx> {
-    let what = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
-    statx(dir, name, AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT, what)
+    stat_only(dir, name, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)
+}
+
+/// The same for what is asked alone.
+pub(crate) fn stat_only(dir: impl AsFd, name: &CStr, what: StatxFlags) -> Result<Statx> {
+    match statx(&dir, name, AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT, what) {
+        // gVisor does not know the second flag, and mounts nothing by itself.
+        Err(Errno::INVAL) => statx(dir, name, AtFlags::STATX_DONT_SYNC, what),
+        result => result,
+    }
 }
 
 /// A device number in 32 bits, as events carry it (Linux, `new_encode_dev` in `linux/kdev_t.h`).

@@ -11,11 +11,11 @@ use falco_event::net::Endpoint;
 use falco_source::Snapshot;
 use falco_source::snapshot::{Fd, FdKind, L4Proto, Thread};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, StatxFlags, statx};
+use rustix::fs::{FileType, StatxFlags};
 use rustix::io::Errno;
 
 use crate::fds::{self, Place};
-use crate::files::{Name, directory, stat};
+use crate::files::{Name, directory, stat, stat_only};
 use crate::host::{self, Host};
 use crate::mounts::{Layer, layer};
 use crate::process::{self, Process, Threads};
@@ -160,8 +160,7 @@ impl Held {
     pub fn identity(&self, num: i64) -> Result<Option<Identity>, Hidden> {
         let Ok(num) = u64::try_from(num) else { return Ok(None) };
         let what = StatxFlags::TYPE | StatxFlags::INO;
-        let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-        match statx(self.fds().ok_or(Hidden)?, Name::of(num).as_c_str(), flags, what) {
+        match stat_only(self.fds().ok_or(Hidden)?, Name::of(num).as_c_str(), what) {
             Ok(stat) => Ok(Some(identity_of(&stat))),
             Err(Errno::NOENT) => Ok(None),
             Err(_) => Err(Hidden),
@@ -190,8 +189,7 @@ impl Held {
         full.extend_from_slice(rest);
         let full = std::ffi::CString::new(full).ok()?;
         let what = StatxFlags::TYPE | StatxFlags::INO;
-        let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-        statx(&self.dir, full.as_c_str(), flags, what).ok().map(|stat| identity_of(&stat))
+        stat_only(&self.dir, full.as_c_str(), what).ok().map(|stat| identity_of(&stat))
     }
 }
 

@@ -3,12 +3,12 @@
 
 use serde_json::json;
 
-use crate::container::Wrapped;
+use crate::container::{Wrapped, static_falco};
 use crate::containers::IMAGE;
 use crate::nobody::{Done, UID, run};
 
 /// Rules for what [`DEED`] does. None of their alerts may differ, whatever is refused.
-const RULES: &str = "\
+pub const RULES: &str = "\
 - macro: container
   condition: (container.id != host)
 - rule: File
@@ -29,7 +29,7 @@ const RULES: &str = "\
 ";
 
 /// A connection to a listener of its own, a file, and an exit code.
-const DEED: &str = "(busybox nc -l -p 7777 </dev/null >/dev/null &)
+pub const DEED: &str = "(busybox nc -l -p 7777 </dev/null >/dev/null &)
     until echo | busybox nc 127.0.0.1 7777; do sleep 0.1; done
     read line < /etc/group; exit 3";
 
@@ -48,10 +48,10 @@ fn deed(wrapped: &Wrapped, options: &[&str]) -> Done {
 
 /// Asserts that the deed was done and told; the alert about the file.
 #[track_caller]
-fn is_told(done: Done) -> String {
+pub fn is_told(done: Done) -> String {
     let done = done.exits(3);
     let line = |what: &str| {
-        let line = done.stderr.lines().find(|line| line.contains(what));
+        let line = done.stderr.lines().find(|line| line.contains(&format!(" Warning {what} ")));
         line.unwrap_or_else(|| panic!("nothing {what}: {done:#?}")).to_owned()
     };
     let tuple = |what: &str| {
@@ -64,9 +64,9 @@ fn is_told(done: Done) -> String {
         );
         tuple.to_owned()
     };
-    assert_eq!(tuple(" connected "), tuple(" accepted "));
-    assert!(line(" connected ").contains(" tcp"), "{done:#?}");
-    line(" file /etc/group ")
+    assert_eq!(tuple("connected"), tuple("accepted"));
+    assert!(line("connected").contains(" tcp"), "{done:#?}");
+    line("file /etc/group")
 }
 
 /// A seccomp profile that refuses calls, also with a certain first argument.
@@ -118,6 +118,8 @@ fn alerts_are_the_same_under_profiles_of_old_engines() {
     // The engine's own.
     is_told(deed(&wrapped, &[]));
 
+    // Without clone3, glibc makes no threads: falco itself has to be the static one.
+    let clone3 = static_falco().map_or("process_madvise", |_| "clone3");
     let old = refuse(
         "old",
         &[
@@ -126,7 +128,7 @@ fn alerts_are_the_same_under_profiles_of_old_engines() {
             "pidfd_send_signal",
             "process_vm_readv",
             "process_vm_writev",
-            "clone3",
+            clone3,
             "openat2",
             "faccessat2",
             "close_range",

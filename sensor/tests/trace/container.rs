@@ -24,7 +24,7 @@ fn why_not() -> Option<String> {
 }
 
 /// The static binary (`cargo xtask static`), if it is built.
-fn static_falco() -> Option<PathBuf> {
+pub fn static_falco() -> Option<PathBuf> {
     let built = PathBuf::from(crate::common::falco().get_program());
     let musl = built.ancestors().nth(2).unwrap().join("x86_64-unknown-linux-musl");
     let given = std::env::var_os("FALCO_STATIC").map(PathBuf::from);

@@ -10,6 +10,7 @@
 //! * [`engine`]: the sensor itself, on processes that run.
 //! * [`declared`]: what is said not to be seen, against what is seen.
 //! * [`container`]: as process 1 of a Docker container; [`confined`]: in containers that allow less.
+//! * [`sandboxed`]: in sandboxes of gVisor, whose kernel is another one.
 //!
 //! As root the tests become a user without an account; as somebody else they run as that user.
 
@@ -23,6 +24,8 @@ mod common;
 mod actor;
 #[path = "../common/attack.rs"]
 mod attack;
+#[path = "../gvisor/builds.rs"]
+mod builds;
 #[path = "../common/containers.rs"]
 mod containers;
 #[path = "../live/host/mod.rs"]
@@ -41,6 +44,7 @@ mod engine;
 mod evasion;
 mod nobody;
 mod programs;
+mod sandboxed;
 mod torture;
 
 use std::io::Write;

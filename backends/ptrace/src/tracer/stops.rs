@@ -64,6 +64,8 @@ pub(crate) struct Tracer<H> {
     kept_stops: (u64, u64),
     /// Whether the kernel has `PTRACE_GET_SYSCALL_INFO`.
     has_info: bool,
+    /// Whether a stop by the filter may be followed by one at the entry: before Linux 4.8, and in gVisor.
+    entry_follows: bool,
     /// Whether processes can keep this one from reading them.
     pub(super) can_be_veiled: bool,
     pub(super) veils: HashMap<i32, Veil>,
@@ -132,6 +134,7 @@ impl<H: Hooks> Tracer<H> {
             place: Place::new(settings.pin && settings.on_death == OnDeath::Kill),
             kept_stops: (0, 0),
             has_info: true,
+            entry_follows: true,
             can_be_veiled: sys::is_blind(),
             veils: HashMap::new(),
             guise: Guise::new(),
@@ -301,6 +304,7 @@ impl<H: Hooks> Tracer<H> {
         let call = Call::of_info(info, &memory);
         let stop = call.at((tid, thread.pid), sys::now());
         (thread.call, thread.until_exit, thread.is_inside) = (Some(stop), false, true);
+        thread.entry_is_due = info.op == OP_SECCOMP && !self.has_info && self.entry_follows;
         thread.own_exit = false;
         if matches!(call.number, Some(SCHED_GETAFFINITY | SCHED_SETAFFINITY)) {
             self.place.give_back();
@@ -364,6 +368,9 @@ impl<H: Hooks> Tracer<H> {
             ..SyscallInfo::default()
         };
         if !by_seccomp && is_inside {
+            if self.is_entry_again(tid, regs.rax) {
+                return Some(info);
+            }
             info.op = OP_EXIT;
             info.data[0] = regs.rax;
             return Some(info);
@@ -377,6 +384,17 @@ impl<H: Hooks> Tracer<H> {
             false => 0,
         };
         Some(info)
+    }
+
+    /// Whether a stop after that by the filter is another one at the entry, where the result is ENOSYS. As
+    /// soon as it is another result, it is known that no stop is. (Asked only where the kernel does not
+    /// tell.)
+    fn is_entry_again(&mut self, tid: i32, result: u64) -> bool {
+        let Some(thread) = self.threads.known.get_mut(&tid) else { return false };
+        let was_due = std::mem::take(&mut thread.entry_is_due) && self.entry_follows;
+        let is_entry = result.cast_signed() == -i64::from(libc::ENOSYS);
+        self.entry_follows &= is_entry || !was_due;
+        was_due && is_entry
     }
 
     fn signalled(&mut self, tid: i32, number: i32) {

@@ -14,6 +14,8 @@ pub(crate) struct Thread {
     pub(crate) until_exit: bool,
     /// Whether it is inside a call, where only the order of stops tells entries from exits.
     pub(crate) is_inside: bool,
+    /// Whether it stopped by the filter, and may stop at its entry as well.
+    pub(crate) entry_is_due: bool,
     /// Whether the exit of that call is looked at by the tracer itself.
     pub(crate) own_exit: bool,
     /// Whether the kernel has told of a child that it made in that call.
@@ -31,6 +33,7 @@ impl Thread {
             call: None,
             until_exit: false,
             is_inside: false,
+            entry_is_due: false,
             own_exit: false,
             has_child: false,
             hides: false,

@@ -78,13 +78,25 @@ fn cargo_builds_a_crate() {
 /// Debian's packages of Python's tests: those of subprocesses, which know how processes can go wrong.
 #[test]
 fn pythons_tests_of_processes_have_the_same_results() {
+    pythons_tests_are_the_same(&["subprocess"], 200);
+}
+
+/// And those of threads, and of what POSIX and terminals offer.
+#[test]
+fn pythons_tests_of_threads_and_posix_have_the_same_results() {
+    pythons_tests_are_the_same(&["threading", "posix", "os", "wait4", "pty"], 500);
+}
+
+/// Python's tests of these modules have at least as many results, and the same.
+fn pythons_tests_are_the_same(modules: &[&str], least: usize) {
     const PYTHON: &str = "/usr/bin/python3";
     let test = "import test.test_subprocess";
     if !std::process::Command::new(PYTHON).args(["-c", test]).status().is_ok_and(|s| s.success()) {
         return ignored("Python's tests", "libpython3-testsuite is not installed");
     }
     let nobody = Nobody::new();
-    let script = format!("{PYTHON} -m unittest -v test.test_subprocess 2>&1 || true");
+    let modules: Vec<String> = modules.iter().map(|name| format!("test.test_{name}")).collect();
+    let script = format!("{PYTHON} -m unittest -v {} 2>&1 || true", modules.join(" "));
     let [alone, watched] = both(&nobody, &script);
     // Lines of results, in whatever order; how long it took is told in another.
     let results = |done: &Done| -> BTreeSet<String> {
@@ -95,9 +107,98 @@ fn pythons_tests_of_processes_have_the_same_results() {
         done.stdout.lines().filter(is_result).map(str::to_owned).collect()
     };
     let (alone_, watched_) = (results(&alone), results(&watched));
-    assert!(alone_.len() > 200, "{alone:#?}");
+    assert!(alone_.len() > least, "{}: {alone:#?}", alone_.len());
     let differences: Vec<_> = alone_.symmetric_difference(&watched_).collect();
     assert!(differences.is_empty(), "{differences:#?}\n{}", watched.stdout);
+}
+
+/// Pipelines, a build of many processes, forks by the hundred, and debuggers, which are refused.
+#[test]
+fn shells_make_and_perl_do_the_same() {
+    let missing = ["perl", "make", "cc", "tar", "gzip"].into_iter().find(|p| !is_installed(p));
+    if let Some(missing) = missing {
+        return ignored(
+            "make and others under falco trace",
+            &format!("{missing} is not installed"),
+        );
+    }
+    let script = r#"
+        mkdir -p src; i=0
+        while [ $i -lt 40 ]; do
+            echo "int f$i(int x) { return x + $i; }" >src/f$i.c; i=$((i + 1))
+        done
+        echo 'int f39(int); int main(void) { return f39(-39); }' >src/main.c
+        printf 'all: $(patsubst %%.c,%%.o,$(wildcard src/*.c))
+	cc -o all $^
+%%.o: %%.c
+	cc -c -o $@ $<
+' >Makefile
+        make -s -j8; ./all; echo made $?
+        tar -C src --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - . --exclude=*.o |
+            gzip -n9 | gzip -d | tar -tf - | sort | cksum
+        perl -e 'my $n = 0; for (1..300) { my $p = fork // die; exit($_ % 7) unless $p; waitpid $p, 0; $n += $? >> 8 } print "$n
+"'
+        perl -e 'for (1..100) { my $p = fork // die; if (!$p) { kill KILL => $$ } } my %h; while (wait != -1) { $h{$?}++ } print "$_ $h{$_}
+" for keys %h'
+        trap 'echo hung up' HUP; kill -HUP $$
+        (sleep 0.1; exit 3) & wait $! || echo waited $?
+        yes | head -n 100000 | cksum
+    "#;
+    let [alone, watched] = both(&Nobody::new(), script);
+    assert!(alone.stdout.contains("made 0"), "{alone:#?}");
+    assert_eq!(alone, watched);
+}
+
+/// Job control needs a terminal, stops and continuations.
+#[test]
+fn job_control_in_a_terminal_is_the_same() {
+    if let Some(missing) = ["script", "bash"].into_iter().find(|program| !is_installed(program)) {
+        return ignored("job control under falco trace", &format!("{missing} is not installed"));
+    }
+    let nobody = Nobody::new();
+    let commands = "set -m\nsleep 0.3 &\njobs\nkill -STOP %1; sleep 0.1; jobs\nbg %1; fg %1\n\
+        sleep 9 &\nkill -TSTP %1; sleep 0.1; jobs; kill -CONT %1; kill %1; wait %1; echo ended $?\n\
+        bash -c 'kill -STOP $$; echo goes on' &\nsleep 0.1; fg %1\n";
+    let commands = nobody.file("commands", &commands.replace("\\n", "\n"));
+    let shell = format!("bash --norc {}", commands.display());
+    let rules = nobody.rules(&[("Opens", "DEBUG", "evt.type in (open, openat) and fd.name = /x")]);
+    let falco = format!("{} trace -q -r {} --", nobody.falco().display(), rules.display());
+    let [alone, watched] = [shell.clone(), format!("{falco} {shell}")]
+        .map(|line| run(&mut nobody.timely(["script", "-qec", &line, "/dev/null"])).exits(0));
+    assert!(alone.stdout.contains("Stopped") && alone.stdout.contains("goes on"), "{alone:#?}");
+    assert_eq!(alone, watched);
+}
+
+/// A debugger and strace say that they may not, and what they were to run does not hang.
+#[test]
+fn debuggers_are_refused() {
+    let nobody = Nobody::new();
+    for (program, args) in [
+        ("strace", &["-f", "true"][..]),
+        ("gdb", &["-q", "-batch", "-nx", "-ex", "run", "-ex", "kill", "/bin/true"]),
+    ] {
+        if !is_installed(program) {
+            ignored(&format!("{program} under falco trace"), "it is not installed");
+            continue;
+        }
+        let done = run(nobody.trace(["-q", "--", program]).args(args));
+        let is_told = done.stderr.contains("not permitted") || done.stderr.contains("ptrace");
+        assert!(is_told && done.status.code().is_some_and(|code| code < 128), "{done:#?}");
+    }
+}
+
+/// Programs made by Go have a runtime of their own: threads, signals, no C library.
+#[test]
+fn programs_made_by_go_do_the_same() {
+    let programs = ["runsc --version", "docker --version", "containerd --version"];
+    let is_there = |line: &&str| line.split(' ').next().is_some_and(is_installed);
+    let there: Vec<_> = programs.into_iter().filter(is_there).collect();
+    if there.is_empty() {
+        return ignored("programs made by Go", "none is installed");
+    }
+    let [alone, watched] = both(&Nobody::new(), &there.join("\n"));
+    assert!(alone.stdout.contains("ersion"), "{alone:#?}");
+    assert_eq!(alone, watched);
 }
 
 /// A busy server answers every request, and ends as it is told.

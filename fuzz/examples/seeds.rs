@@ -10,7 +10,7 @@ use std::path::Path;
 
 use falco_capture::{CaptureReader, CaptureWriter, Compression};
 use falco_event::{EventBuilder, EventCode, ParamType};
-use falco_fuzz::{framing, messages};
+use falco_fuzz::{framing, messages, stops};
 use falco_gvisor::replay::Recording;
 use falco_gvisor::wire;
 use falco_source::{Next, Snapshot, Source};
@@ -40,6 +40,7 @@ fn main() -> Result {
     rules(corpus)?;
     runsc(corpus)?;
     sandboxes(corpus)?;
+    traced(corpus)?;
     conditions(corpus)
 }
 
@@ -274,3 +275,38 @@ const CONDITIONS: &[&str] = &[
     "proc.name startswith oneof (a, b) or fd.name contains anyof (x, y) and proc.name iglob A*",
     "join(\", \", concat(proc.name, fd.name)) = x and basename(fd.name) = b64(proc.args)",
 ];
+
+/// Every call, all of whose arguments lead into a memory that is a path, an address of a socket and a
+/// vector at once; with one that fails, an execution, a birth and an end.
+fn traced(corpus: &Path) -> Result {
+    // Each at a multiple of 64.
+    let texts: [&[u8]; 3] = [b"/etc/passwd\0", b"\x02\0\0\x35\x7f\0\0\x01", b"\x01\0/run/socket\0"];
+    let mut memory = Vec::new();
+    for text in texts {
+        memory.extend(text);
+        memory.resize(memory.len().next_multiple_of(64), 0);
+    }
+    // A vector, which serves as arguments, iovec and msghdr.
+    for (at, len) in [(0_u64, 11_u64), (64, 8), (128, 13), (192, 2)] {
+        memory.extend((u64::from(stops::POINTER) << 32 | at).to_le_bytes());
+        memory.extend(len.to_le_bytes());
+    }
+    let vector = 192;
+    let len = u16::try_from(memory.len())?;
+    let begin = [&[1][..], &len.to_le_bytes(), &memory].concat();
+    for number in 0..512 {
+        let paths = [(1, 0), (1, 0), (1, 64), (3, 16), (1, vector), (3, 16)];
+        let first_is_fd = [(3, 1), (1, 64), (3, 16), (3, 0), (1, 128), (3, 16)];
+        let vectors = [(3, 1), (1, vector), (3, 2), (3, 0), (1, vector), (3, 0)];
+        let mut seed = begin.clone();
+        for args in [paths, first_is_fd, vectors] {
+            seed.extend(stops::encode(9, number, 3, args));
+            seed.extend(stops::encode(9, number, -2, args));
+        }
+        for what in 0..5 {
+            seed.extend(stops::encode(what, number, 0, paths));
+        }
+        save(corpus, "traced_calls", &format!("call-{number}"), &seed)?;
+    }
+    Ok(())
+}

@@ -13,13 +13,14 @@ use crate::{Result, process, run};
 
 const VERSION: &str = "0.13.2";
 
-const TARGETS: [&str; 6] = [
+const TARGETS: [&str; 7] = [
     "capture_reader",
     "event_decoder",
     "rules_loader",
     "condition_parser",
     "runsc_output",
     "gvisor_messages",
+    "traced_calls",
 ];
 
 /// Captures recorded from Falco's tests: more inputs to start from, where they are at hand.

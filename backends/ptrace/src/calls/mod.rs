@@ -12,6 +12,7 @@
 
 mod decode;
 mod lifecycle;
+mod pages;
 mod params;
 mod processes;
 mod tell;
@@ -29,7 +30,7 @@ use crate::stop::{Birth, End, Exec, Hooks, Signal, Stop, Until};
 use decode::Decoder;
 use falco_source::events::Events;
 use params::{Call, Desk, Fds, MAX_TEXT, Params};
-use processes::{Process, Processes};
+use processes::Processes;
 use tell::Teller;
 
 /// Calls that change credentials, or what becomes of orphans: consumers' tables follow their events,
@@ -200,20 +201,18 @@ impl Calls {
     /// Whether this is an openat(2) of which nobody wants to hear, whatever comes out. Consumers' tables
     /// are told of its fd when an event is about that, as of all that is made without a stop.
     ///
-    /// What the kernel opens is what was read here, unless somebody changes the path in between: then
-    /// every open is told, so that none is hidden by that.
+    /// What the kernel opens is what was read here, as nobody can change it in between; else every open
+    /// is told, so that none is hidden by that.
     fn is_idle_open(&mut self, stop: &Stop, memory: &Memory) -> bool {
         let Some(openings) = self.openings.as_ref().filter(|_| stop.number == Some(OPENAT)) else {
             return false;
         };
-        if self.processes.get(stop.pid).is_none_or(Process::can_race) {
-            return false;
-        }
+        let path = stop.args[1];
         self.path.clear();
-        let len = memory.text(stop.args[1], MAX_TEXT, &mut self.path);
-        len.is_some_and(|len| len < MAX_TEXT)
-            && self.path.first() == Some(&b'/')
-            && !openings.matter(&self.path)
+        let len = memory.text(path, MAX_TEXT, &mut self.path).filter(|&len| len < MAX_TEXT);
+        let Some(len) = len.filter(|_| self.path.first() == Some(&b'/')) else { return false };
+        !openings.matter(&self.path)
+            && !self.processes.hold(stop.pid, &mut self.proc).can_change(path, len + 1)
     }
 
     fn treatment(&self, stop: &Stop) -> Option<Treatment> {

@@ -9,10 +9,12 @@ use falco_proc::held::{Held, Identity};
 use falco_source::snapshot::Thread;
 use rustix::process::{Resource, getrlimit};
 
-/// Processes whose directories are open at a time: each takes up to three fds of this process, and looks
+use super::pages::Pages;
+
+/// Processes whose directories are open at a time: each takes up to four fds of this process, and looks
 /// take one more, for a moment.
 const MOST_HELD: usize = 200;
-const FDS_HELD: u64 = 4;
+const FDS_HELD: u64 = 5;
 
 /// Fds that are left to the rest of this process.
 const FDS_LEFT: u64 = 24;
@@ -51,12 +53,21 @@ pub(super) struct Process {
     pub(super) credentials_are_old: bool,
     told: Arc<HashMap<i64, Told>>,
     held: Option<Held>,
+    pages: Option<Pages>,
 }
 
 impl Process {
     /// Whether another thread could change what a call's pointers point at while it runs.
     pub(super) fn can_race(&self) -> bool {
         self.threads.len() > 1 || self.shares_memory
+    }
+
+    /// Whether anybody else could change these bytes of it while it runs.
+    ///
+    /// Others who are allowed to trace it could in any case (process_vm_writev(2), `/proc/PID/mem`).
+    pub(super) fn can_change(&mut self, address: u64, len: usize) -> bool {
+        let pages = || Pages::of(self.pid);
+        self.can_race() || !self.pages.get_or_insert_with(pages).are_private(address, len)
     }
 
     pub(super) fn told(&self, fd: i64) -> Option<&Told> {
@@ -97,6 +108,7 @@ impl Process {
     pub(super) fn executed(&mut self) {
         self.told = Arc::default();
         self.shares_memory = false;
+        self.pages = None;
     }
 }
 
@@ -136,7 +148,7 @@ impl Processes {
         let is_held = self.by_pid.get(&pid).is_some_and(|p| p.held.is_some());
         if !is_held && self.held >= self.most_held {
             for process in self.by_pid.values_mut() {
-                process.held = None;
+                (process.held, process.pages) = (None, None);
             }
             self.held = 0;
         }

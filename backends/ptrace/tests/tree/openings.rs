@@ -82,3 +82,41 @@ fn threads_can_hide_no_open() {
     assert_eq!(seen.status, 0);
     assert_eq!(opened(&seen, directory.path()).len(), 1, "{:#?}", seen.events);
 }
+
+/// Opens of paths in memory of its own, and in memory that processes share.
+const C_OPEN: &str = "import ctypes, mmap, os, sys, time\n\
+    path = sys.argv[1].encode(); openat = ctypes.CDLL(None).openat\n\
+    own = ctypes.create_string_buffer(path)\n\
+    shared = (ctypes.c_char * 4096).from_buffer(mmap.mmap(-1, 4096)); shared.value = path\n";
+
+#[test]
+fn opens_by_shared_memory_are_told() {
+    let Some(python) = python() else { return };
+    let directory = directory_with(&["plain"]);
+    let path = directory.path().join("plain").display().to_string();
+    let told = |memory: &str| {
+        let script = format!("{C_OPEN}sys.exit(openat(-100, {memory}, 0) < 0)");
+        let seen = run(&[&python, "-c", &script, &path], &[])?;
+        assert_eq!(seen.status, 0);
+        Some(opened(&seen, directory.path()).len())
+    };
+    let Some(own) = told("own") else { return };
+    assert_eq!((own, told("shared")), (0, Some(1)));
+}
+
+/// While the open of a FIFO waits for the other end, another process puts another path there.
+#[test]
+fn processes_that_share_memory_can_hide_no_open() {
+    let Some(python) = python() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("secret").display().to_string();
+    let script = format!(
+        "{C_OPEN}os.mkfifo(path)\n\
+         if os.fork():\n    sys.exit(openat(-100, shared, 0) < 0)\n\
+         time.sleep(0.1); shared.value = b'/dev/null'; os.open(path, os.O_WRONLY)"
+    );
+    let Some(seen) = run(&[&python, "-c", &script, &path], &[]) else { return };
+    assert_eq!(seen.status, 0);
+    let names: Vec<_> = opened(&seen, directory.path()).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, [path.as_str(), &path], "{:#?}", seen.events);
+}

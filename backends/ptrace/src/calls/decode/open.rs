@@ -1,6 +1,6 @@
 //! open, openat, openat2, creat and open_by_handle_at.
 //!
-//! After a successful open the fd says which file it is. Where another thread could have changed the
+//! After a successful open the fd says which file it is. Where somebody else could have changed the
 //! path between the kernel's reading and ours, the file that the path leads to now is compared with
 //! that; if it is another one, the path of the file that was opened is told instead.
 
@@ -112,7 +112,7 @@ fn name(c: Call<'_>, p: &mut Params<'_>, address: u64, dir: Option<i32>, opened:
         p.needs(dir);
     }
     if let Some(opened) = opened
-        && p.process.can_race()
+        && p.process.can_change(address, p.last_text().len() + 1)
     {
         let held = p.process.held();
         let found = held.and_then(|held| held.identity_of_path(dir, p.last_text()));

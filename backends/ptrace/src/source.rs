@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use falco_proc::Proc;
@@ -22,6 +22,8 @@ use falco_source::events::Events;
 /// none. Each look costs a switch of threads; each wait delays an alert.
 const SHORT_WAIT: Duration = Duration::from_millis(2);
 const LONG_WAIT: Duration = Duration::from_millis(30);
+/// Bytes of events that a source which takes over is told for its tables.
+const MOST_COPIES: usize = 64 << 20;
 
 /// Why a tree cannot be watched.
 #[derive(Debug, Error)]
@@ -175,6 +177,8 @@ enum Phase {
 #[derive(Clone, Debug)]
 pub struct Watched {
     tree: Arc<Tree>,
+    /// What the present source took since the next one looked at the tree, whose tables need it.
+    copies: Arc<Mutex<Option<Events>>>,
     host_root: PathBuf,
     /// Of whoever watches at present.
     syscalls: Vec<u16>,
@@ -214,7 +218,8 @@ impl Ptrace {
 
     fn of(tree: Tree, options: Options) -> Self {
         let Options { host_root, syscalls, .. } = options;
-        Self::new(Watched { tree: Arc::new(tree), host_root, syscalls }, None)
+        let (tree, copies) = (Arc::new(tree), Arc::default());
+        Self::new(Watched { tree, copies, host_root, syscalls }, None)
     }
 
     /// Takes over from the source that `watched` is of, which must [hand over](Source::hand_over) when
@@ -266,6 +271,35 @@ impl Ptrace {
     }
 }
 
+/// One that never took over leaves everything as it was.
+impl Drop for Ptrace {
+    fn drop(&mut self) {
+        if self.asks_for.is_some() && self.phase == Phase::Started {
+            *lock(&self.watched.copies) = None;
+            self.watched.tree.select(&self.watched.syscalls);
+        }
+    }
+}
+
+impl Watched {
+    /// Keeps what the present source has taken for the next one, if there is one. If that is too much,
+    /// its tables ask for what they miss.
+    fn keep_copies(&self, taken: &Events) {
+        let mut copies = lock(&self.copies);
+        if let Some(kept) = &mut *copies {
+            kept.append_all(taken);
+            if kept.bytes() > MOST_COPIES {
+                *copies = None;
+            }
+        }
+    }
+}
+
+/// A thread that panicked left whole events behind.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Source for Ptrace {
     fn capabilities(&self) -> Capabilities {
         Capabilities { name: "ptrace", live: true, enter_events: false }
@@ -281,7 +315,10 @@ impl Source for Ptrace {
         let processes = match &self.asks_for {
             None => tree.processes().to_vec(),
             // Until the other one hands over, both get what they want.
-            Some(more) => tree.select(&[&self.watched.syscalls[..], more].concat()),
+            Some(more) => {
+                *lock(&self.watched.copies) = Some(Events::new());
+                tree.select(&[&self.watched.syscalls[..], more].concat())
+            }
         };
         let pids: Vec<i64> = processes.into_iter().map(i64::from).collect();
         let snapshot = Proc::new(&self.watched.host_root).naming_own_container().snapshot_of(&pids);
@@ -308,13 +345,18 @@ impl Source for Ptrace {
                 if let Some(syscalls) = self.asks_for.take() {
                     self.watched.tree.select(&syscalls);
                     self.watched.syscalls = syscalls;
+                    let copies = lock(&self.watched.copies).take().unwrap_or_default();
+                    self.taken.hidden(|taken| taken.append_all(&copies));
                 }
             }
             Phase::Watching | Phase::Stopped | Phase::Relieved => {}
         }
         if self.taken.is_empty() {
             match self.watched.tree.take(&mut self.taken, self.wait.min(self.patience)) {
-                Taken::Events => self.wait = SHORT_WAIT,
+                Taken::Events => {
+                    self.wait = SHORT_WAIT;
+                    self.watched.keep_copies(&self.taken);
+                }
                 Taken::Nothing => {
                     self.wait = (self.wait * 2).min(LONG_WAIT);
                     return Ok(Next::Idle);
@@ -356,9 +398,8 @@ impl Source for Ptrace {
     fn hand_over(&mut self, _since: u64) -> u64 {
         let mut rest = Events::new();
         self.watched.tree.take(&mut rest, Duration::ZERO);
-        while let Some(event) = rest.pop() {
-            self.taken.append(&event);
-        }
+        self.watched.keep_copies(&rest);
+        self.taken.append_all(&rest);
         self.phase = Phase::Relieved;
         0
     }

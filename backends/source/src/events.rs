@@ -59,6 +59,18 @@ impl Events {
         self.waiting.push_back((self.bytes.len(), event.flags() | self.common_flags));
     }
 
+    /// Appends all that wait in `other`, where they stay.
+    pub fn append_all(&mut self, other: &Events) {
+        if self.waiting.is_empty() {
+            self.begin_anew();
+        }
+        let (to, from) = (self.bytes.len(), other.begin);
+        self.bytes.extend_from_slice(other.bytes.get(from..).unwrap_or_default());
+        let flags = self.common_flags;
+        let ends = other.waiting.iter().map(|(end, own)| (to + end - from, own | flags));
+        self.waiting.extend(ends);
+    }
+
     /// Has `append` append events that are for the tables only: no rule sees them.
     pub fn hidden(&mut self, append: impl FnOnce(&mut Self)) {
         let before = std::mem::replace(&mut self.common_flags, DUMP_STATE_ONLY);
@@ -133,6 +145,20 @@ mod tests {
         assert_eq!(events.len(), 3);
         let rest: Vec<_> = std::iter::from_fn(|| pop(&mut events)).collect();
         assert_eq!(rest, [(2, 0), (3, DUMP_STATE_ONLY), (4, 0)]);
+    }
+
+    #[test]
+    fn events_can_wait_twice() {
+        let (mut one, mut other) = (Events::new(), Events::new());
+        (1..4).for_each(|fd| push(&mut one, fd));
+        assert_eq!(pop(&mut one), Some((1, 0)));
+        push(&mut other, 9);
+        other.hidden(|other| other.append_all(&one));
+        push(&mut other, 4);
+        let all = |events: &mut Events| -> Vec<_> { std::iter::from_fn(|| pop(events)).collect() };
+        let hidden = DUMP_STATE_ONLY;
+        assert_eq!(all(&mut other), [(9, 0), (2, hidden), (3, hidden), (4, 0)]);
+        assert_eq!(all(&mut one), [(2, 0), (3, 0)]);
     }
 
     #[test]

@@ -16,6 +16,13 @@
 //! | path of an execution, as it was passed | before the call | yes; the program that runs is told beside it (`proc.exepath`) |
 
 //!
+//! What a program has the kernel do through a ring (io_uring) is no system call: `io_uring_setup` is told,
+//! `io_uring_enter` if somebody asks, what the ring then opens or connects is not. The eBPF probe does not
+//! see it either; a rule about `io_uring_setup` does.
+//!
+//! A program that works against being watched is held to it (`tracer`); without a filter (`--no-filter`)
+//! a child that it makes untraced in a race can make a few calls before it is noticed.
+//!
 //! Where `pidfd_getfd` is refused, as by the default seccomp profiles of container engines, ends of
 //! sockets come from the tables of `/proc/PID/net`, some twenty in a second, since a table of TCP takes
 //! milliseconds, and from the addresses that callers pass. Then the local end of a connection may be

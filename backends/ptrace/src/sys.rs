@@ -282,9 +282,23 @@ pub(crate) fn file_ids() -> (u32, u32) {
     (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
-/// The calling thread looks at files, `/proc` among them, as this user and group from now on; nothing
-/// else changes (setfsuid(2)). Without `CAP_SETUID` and `CAP_SETGID`, nothing happens.
-pub(crate) fn look_as((user, group): (u32, u32)) {
+/// The calling thread looks at files, `/proc` among them, as this user and group from now on (setfsuid(2));
+/// `wholly`, its effective ones are these, too. Its real ones stay, so that it can be itself again, `own`,
+/// and be sent no signals. Without `CAP_SETUID` and `CAP_SETGID`, nothing happens.
+pub(crate) fn look_as(own: (u32, u32), (user, group): (u32, u32), wholly: bool) {
+    let set = |number: libc::c_long, id: u32| {
+        const KEEP: i64 = -1;
+        // SAFETY: takes numbers alone, and concerns the calling thread.
+        unsafe { libc::syscall(number, KEEP, i64::from(id), KEEP) };
+    };
+    // Capabilities come and go with the effective user: it is the first to return and the last to leave.
+    set(libc::SYS_setresuid, own.0);
+    set(libc::SYS_setresgid, own.1);
+    if wholly {
+        set(libc::SYS_setresgid, group);
+        set(libc::SYS_setresuid, user);
+        return;
+    }
     // SAFETY: both take numbers alone, and concern the calling thread.
     unsafe {
         libc::syscall(libc::SYS_setfsgid, u64::from(group));

@@ -33,7 +33,7 @@ const CREDENTIALS: [u16; 11] = [105, 106, 113, 114, 117, 119, 122, 123, 126, 272
 const PR_GET_DUMPABLE: u32 = 3;
 const PR_SET_DUMPABLE: u32 = 4;
 const NEW_LISTENER: u32 = 8;
-const CLONE_NEWUSER: u32 = 0x1000_0000;
+pub(super) const CLONE_NEWUSER: u32 = 0x1000_0000;
 
 /// The calls that are looked at here. `can_be_veiled` is whether the tracer lacks `CAP_SYS_PTRACE`.
 pub(super) fn watch(plan: &mut Plan, can_be_veiled: bool) {
@@ -105,7 +105,7 @@ impl<H: Hooks> Tracer<H> {
             }
             Some(number) if CREDENTIALS.contains(&number) && result == 0 => {
                 if let Some(thread) = self.threads.known.get_mut(&tid) {
-                    thread.ids = None;
+                    thread.eyes = None;
                 }
                 self.take_guise(tid);
                 self.look_for_veil(tid);

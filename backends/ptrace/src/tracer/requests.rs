@@ -20,6 +20,8 @@ impl<H: Hooks> Tracer<H> {
         };
         if self.request.is_none_or(|request| request < asked) {
             self.request = Some(asked);
+            // Whom one user may not signal, another may.
+            self.drop_guise();
             match asked {
                 Request::Detach => self.interrupt_all(),
                 Request::Kill => {

@@ -448,7 +448,10 @@ impl<H: Hooks> Tracer<H> {
         };
         let parent = birth.by.and_then(|by| i32::try_from(by.tid).ok());
         let parent = parent.and_then(|parent| self.threads.known.get(&parent));
-        let thread = parent.map_or_else(|| Thread::of(pid), |parent| parent.child(pid));
+        let mut thread = parent.map_or_else(|| Thread::of(pid), |parent| parent.child(pid));
+        if birth.clone_flags & u64::from(guard::CLONE_NEWUSER) != 0 {
+            thread.eyes = None;
+        }
         self.threads.known.insert(tid, thread);
         self.count_processes(u32::from(tid == pid), 0);
         self.tell(|hooks, events| hooks.born(birth, memory, events));

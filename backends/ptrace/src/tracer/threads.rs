@@ -22,8 +22,17 @@ pub(crate) struct Thread {
     pub(crate) has_child: bool,
     /// Whether it believes that its memory may not be dumped (`veil`).
     pub(crate) hides: bool,
-    /// Effective user and group, if they were asked for.
-    pub(crate) ids: Option<(u32, u32)>,
+    /// With whose eyes it is looked at, if that was found out.
+    pub(crate) eyes: Option<Eyes>,
+}
+
+/// With whose eyes a thread is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Eyes {
+    /// User and group.
+    pub(crate) ids: (u32, u32),
+    /// Whether to be that user for everything, not for files alone.
+    pub(crate) wholly: bool,
 }
 
 impl Thread {
@@ -37,13 +46,13 @@ impl Thread {
             own_exit: false,
             has_child: false,
             hides: false,
-            ids: None,
+            eyes: None,
         }
     }
 
     /// A thread of process `pid` that this one made.
     pub(crate) fn child(&self, pid: i32) -> Self {
-        Thread { hides: self.hides, ids: self.ids, ..Thread::of(pid) }
+        Thread { hides: self.hides, eyes: self.eyes, ..Thread::of(pid) }
     }
 }
 

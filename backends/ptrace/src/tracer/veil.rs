@@ -8,11 +8,14 @@
 //!
 //! And without that capability, nobody can look at processes of another user, even as root, as which
 //! containers commonly run: their programs give up root, and would be out of sight. Where we may
-//! be any user (`CAP_SETUID`), this thread looks with the eyes of the one that stopped (setfsuid(2)).
+//! be any user (`CAP_SETUID`), this thread looks with the eyes of the one that stopped: for files, of which
+//! `/proc` is one (setfsuid(2)), or, where that is not enough, since it is in a user namespace that its user
+//! made, as its effective user.
 
 use std::fs::File;
 
 use super::stops::Tracer;
+use super::threads::Eyes;
 use crate::filter::{ARCH_I386, X32_BIT};
 use crate::stop::{Exec, Hooks};
 use crate::sys::{self, SyscallInfo};
@@ -35,14 +38,33 @@ pub(super) struct Veil {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guise {
     is_needed: bool,
-    own: (u32, u32),
-    now: (u32, u32),
+    own: Eyes,
+    now: Eyes,
 }
 
 impl Guise {
     pub(super) fn new() -> Self {
-        let own = sys::file_ids();
+        let own = Eyes { ids: sys::file_ids(), wholly: false };
         Guise { is_needed: sys::is_blind() && sys::may_be_anybody(), own, now: own }
+    }
+
+    fn look(&mut self, eyes: Eyes) {
+        if eyes != self.now {
+            sys::look_as(self.own.ids, eyes.ids, eyes.wholly);
+            self.now = eyes;
+        }
+    }
+
+    /// With whose eyes a thread can be looked at.
+    fn eyes_for(&mut self, tid: i32) -> Eyes {
+        let ids = super::attach::ids_of(tid).unwrap_or(self.own.ids);
+        let eyes = Eyes { ids, wholly: false };
+        self.look(eyes);
+        if ids == self.own.ids || !is_veiled(tid) {
+            return eyes;
+        }
+        self.look(Eyes { ids, wholly: true });
+        if is_veiled(tid) { eyes } else { self.now }
     }
 }
 
@@ -53,12 +75,14 @@ impl<H: Hooks> Tracer<H> {
             return;
         }
         let Some(thread) = self.threads.known.get_mut(&tid) else { return };
-        let own = self.guise.own;
-        let ids = *thread.ids.get_or_insert_with(|| super::attach::ids_of(tid).unwrap_or(own));
-        if ids != self.guise.now {
-            sys::look_as(ids);
-            self.guise.now = ids;
-        }
+        let eyes = *thread.eyes.get_or_insert_with(|| self.guise.eyes_for(tid));
+        self.guise.look(eyes);
+    }
+
+    /// Is itself again, for good.
+    pub(super) fn drop_guise(&mut self) {
+        self.guise.look(self.guise.own);
+        self.guise.is_needed = false;
     }
 
     /// If this thread cannot be read, it will be soon.
@@ -123,7 +147,12 @@ impl<H: Hooks> Tracer<H> {
 
     /// Tells what waited to be read, as far as it can be now.
     pub(super) fn lift_veil(&mut self, tid: i32) {
-        if let Some(exec) = self.veils.remove(&tid).and_then(|veil| veil.exec) {
+        let Some(veil) = self.veils.remove(&tid) else { return };
+        if let Some(thread) = self.threads.known.get_mut(&tid) {
+            thread.eyes = None;
+        }
+        self.take_guise(tid);
+        if let Some(exec) = veil.exec {
             self.tell_executed(tid, &exec);
         }
     }

@@ -115,7 +115,7 @@ pub trait Hooks: Send {
     /// has not executed its command yet.
     fn attached(&mut self, tid: i64, pid: i64, events: &mut Events);
 
-    /// A call that stops by the [`Plan`](crate::plan::Plan) is about to be made.
+    /// A call that stops by the [`Plan`] is about to be made.
     fn enter(&mut self, stop: &Stop, memory: &Memory, events: &mut Events) -> Until;
 
     /// A call has been made, after [`Until::Exit`]. Executions that succeed do not come here.

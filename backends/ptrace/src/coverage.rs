@@ -11,7 +11,8 @@
 //! | results, numbers, flags, fds: registers | at entry and exit | no |
 //! | ids, credentials, programs, directories, what fds are | from `/proc`, while the thread stands still | no; what other threads do at that moment is seen or not |
 //! | ends of sockets | from the socket itself (`pidfd_getfd`), or the tables of `/proc` | no |
-//! | paths that were opened | after the call | noticed: the file behind the new fd is compared |
+//! | paths that were opened | after the call | noticed, as in memory that processes share: the file behind the new fd is compared |
+//! | paths of opens that no rule can match, which are not told ([`Openings`](crate::Openings)) | before the call | no: only where the thread is alone in its memory, and the path in pages that are the process' own. Another process that may trace this one could write them (`process_vm_writev`, `/proc/PID/mem`) |
 //! | other paths, texts, addresses, data | after the call, as the eBPF probe does | yes |
 //! | path of an execution, as it was passed | before the call | yes; the program that runs is told beside it (`proc.exepath`) |
 

@@ -5,6 +5,7 @@
 //! * `lifecycle`: births, executions, ends and signals.
 //! * `processes`: what is remembered of each process; `tell`: fds and directories that changed without
 //!   a stop, told before the event that needs them.
+//! * `pages`: whether somebody else could write to memory of a process.
 //!
 //! Only calls that somebody asks for stop, executions (their path is gone afterwards), and what changes
 //! credentials. Everything else that consumers' tables need is looked up in `/proc` when an event is

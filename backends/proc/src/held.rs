@@ -19,7 +19,7 @@ use crate::files::{Name, directory, stat, stat_only};
 use crate::host::{self, Host};
 use crate::mounts::{Layer, layer};
 use crate::process::{self, Process, Threads};
-use crate::sockets::Sockets;
+use crate::sockets::{self, Sockets};
 use crate::task::Status;
 use crate::text::unescape_comm;
 use crate::{Proc, ProcError, name_sockets, peek, scan};
@@ -410,6 +410,12 @@ impl Proc {
             }),
             _ => None,
         }
+    }
+
+    /// Domain, type and protocol of the socket that fd `num` is, as socket(2) takes them: what can always
+    /// be told of a socket. `None` of rare families.
+    pub fn socket_kind(&mut self, held: &Held, num: i64) -> Option<(u32, u32, u32)> {
+        sockets::kind(self.host()?, held.pid, u64::try_from(num).ok()?)
     }
 
     /// Forgets now and then what may have changed.

@@ -207,14 +207,45 @@ impl<'a> Tables<'a> {
 /// lines into the table that claim the inodes of others.
 fn check_unix(host: &Host, sockets: &mut HashMap<u64, Socket>) {
     for socket in sockets.values_mut().filter(|s| matches!(s.is, Some(FdKind::Unix { .. }))) {
-        let path = host.proc_path.join(format!("{}/fd/{}", socket.pid, socket.num));
-        let mut protocol = [0; 32];
-        if getxattr(&path, c"system.sockprotoname", &mut protocol[..]).is_ok()
-            && !protocol.starts_with(b"UNIX")
-        {
+        let protocol = protocol(host, socket.pid, socket.num);
+        if protocol.is_some_and(|protocol| !protocol.starts_with(b"UNIX")) {
             socket.is = None;
         }
     }
+}
+
+/// The kernel's name of the protocol of the socket that an fd is, and NULs. `None` if it is no socket.
+fn protocol(host: &Host, pid: u64, num: u64) -> Option<[u8; 32]> {
+    let path = host.proc_path.join(format!("{pid}/fd/{num}"));
+    let mut protocol = [0; 32];
+    getxattr(&path, c"system.sockprotoname", &mut protocol[..]).ok()?;
+    Some(protocol)
+}
+
+/// What socket(2) was asked for when the socket was made that an fd is: domain, type and protocol, as
+/// far as the kernel's name of the protocol tells them. It takes a microsecond or two, and nothing that
+/// an ordinary user lacks.
+pub(crate) fn kind(host: &Host, pid: u64, num: u64) -> Option<(u32, u32, u32)> {
+    let protocol = protocol(host, pid, num)?;
+    let name = protocol.split(|&b| b == 0).next()?;
+    Some(match name {
+        b"TCP" => (2, 1, 6),
+        b"TCPv6" => (10, 1, 6),
+        b"MPTCP" => (2, 1, 262),
+        b"MPTCPv6" => (10, 1, 262),
+        b"UDP" => (2, 2, 17),
+        b"UDPv6" => (10, 2, 17),
+        b"PING" => (2, 2, 1),
+        b"PINGv6" => (10, 2, 58),
+        b"RAW" => (2, 3, 255),
+        b"RAWv6" => (10, 3, 255),
+        b"UNIX-STREAM" => (1, 1, 0),
+        // Before Linux 5.15, of all types.
+        b"UNIX" => (1, 2, 0),
+        b"NETLINK" => (16, 3, 0),
+        b"PACKET" => (17, 3, 0),
+        _ => return None,
+    })
 }
 
 /// One line of a table: inode, and what the socket is. `None` for a header, or what is no line.
@@ -292,6 +323,19 @@ mod tests {
 
     fn end(ip: &str, port: u16) -> Endpoint {
         Endpoint { ip: ip.parse().unwrap(), port }
+    }
+
+    #[test]
+    fn a_socket_without_tables_has_a_kind() {
+        use std::os::fd::AsRawFd;
+        let host = Host::open(std::path::Path::new("/")).unwrap();
+        let own = |fd: i32| kind(&host, std::process::id().into(), fd as u64);
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let file = std::fs::File::open("/").unwrap();
+        assert_eq!(own(tcp.as_raw_fd()), Some((2, 1, 6)));
+        assert_eq!(own(udp.as_raw_fd()), Some((2, 2, 17)));
+        assert_eq!(own(file.as_raw_fd()), None);
     }
 
     #[test]

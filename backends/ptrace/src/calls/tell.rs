@@ -160,7 +160,9 @@ impl Teller<'_> {
         let ends = self.process.held_mut().and_then(|held| self.proc.ends(held, num));
         let Some(ends) = ends else {
             // Of another family, or nobody could tell: at least it is no longer what it was.
-            return self.new_socket(num, 0, 0, 0);
+            let kind = self.process.held().and_then(|held| self.proc.socket_kind(held, num));
+            let (domain, ty, protocol) = kind.unwrap_or_default();
+            return self.new_socket(num, domain, ty, protocol);
         };
         match &ends {
             Ends::Inet { local, remote, proto, is_datagram, is_listening } => {

@@ -4,10 +4,10 @@
 use falco_enrich::state::{Limits, State};
 use falco_event::RawEvent;
 use falco_fuzz::messages;
-use falco_source::events::Events;
 use falco_gvisor::mapper::Mapper;
 use falco_gvisor::message;
 use falco_gvisor::runsc::process;
+use falco_source::events::Events;
 use libfuzzer_sys::fuzz_target;
 
 /// When all of this happens.

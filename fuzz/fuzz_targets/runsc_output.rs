@@ -5,9 +5,9 @@
 use std::path::Path;
 
 use falco_gvisor::containers::Told;
-use falco_source::events::Events;
 use falco_gvisor::runsc::roots::Name;
 use falco_gvisor::runsc::{process, state, text};
+use falco_source::events::Events;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

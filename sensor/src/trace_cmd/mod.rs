@@ -30,6 +30,7 @@ use crate::engine::Engine;
 use crate::event_loop::{AlertLines, EventLoop, Housekeeping, Moment, Outcome, Tick};
 use crate::internal_alert::{InternalAlerts, now_ns};
 use crate::live::resolver::Resolver;
+use crate::live::tables::Tables;
 use crate::live::{live_state, sources, trees};
 use crate::log::Log;
 use crate::outputs::Queue;
@@ -37,7 +38,7 @@ use crate::recording::{self, WhenFull};
 use crate::rules_files::{self, Found, RulesFile};
 use crate::session::{Session, config_file, load_overridden, load_rules};
 use crate::signals::Stop;
-use crate::{preamble, tell_error};
+use crate::tell_error;
 use alerts::{Patient, Stream};
 use options::{Rest, TraceOptions};
 use report::Report;
@@ -241,11 +242,10 @@ fn worst(outcome: &Outcome, engine: &Engine) -> Option<Priority> {
 
 /// What is done beside events.
 struct Upkeep {
-    log: Log,
     started: Instant,
     /// How long to watch; none is for ever.
     duration: Option<Duration>,
-    follows_accounts: bool,
+    tables: Tables,
 }
 
 impl Upkeep {
@@ -254,21 +254,14 @@ impl Upkeep {
 
     fn new(options: &TraceOptions, log: Log) -> Self {
         let duration = options.duration.filter(|&s| s > 0).map(Duration::from_secs);
-        Upkeep { log, started: Instant::now(), duration, follows_accounts: false }
+        Upkeep { started: Instant::now(), duration, tables: Tables::new(log) }
     }
 }
 
 impl Housekeeping for Upkeep {
     fn tick(&mut self, moment: &mut Moment<'_>) -> Result<Tick> {
-        if !self.follows_accounts {
-            self.follows_accounts = true;
-            if let Err(error) = moment.state.watch_accounts(preamble::host_root()) {
-                self.log.warning(&format!("users and groups are not followed: {error}"));
-            }
-        }
         let time = moment.latest.filter(|_| !moment.idle).unwrap_or_else(now_ns);
-        moment.state.refresh_accounts(time);
-        moment.state.purge(time);
+        self.tables.tend(moment.state, time);
         if self.duration.is_some_and(|duration| self.started.elapsed() >= duration) {
             return Ok(Tick::End);
         }

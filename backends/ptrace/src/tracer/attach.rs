@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use super::stops::{Tracer, options};
 use super::threads::Thread;
@@ -16,6 +18,11 @@ use crate::sys;
 /// Looks at the tree until two in a row find the same. Threads that are seized tell of their children
 /// themselves, so that every look finds fewer new ones; a bomb of forks ends it here.
 const MOST_LOOKS: usize = 1000;
+
+/// How often, and how long each time, a child is waited for that was forked from a process that is private
+/// already (`sys::be_private`).
+const CHILD_TRIES: u32 = 100;
+const CHILD_PAUSE: Duration = Duration::from_millis(1);
 
 impl<H: Hooks> Tracer<H> {
     /// Seizes `roots` with all that descends from them.
@@ -132,4 +139,17 @@ fn in_status(tid: i32, name: &str) -> Option<String> {
 fn numbers(directory: &str) -> Vec<i32> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Seizes a child of this process, which may have to make itself readable first.
+pub(super) fn seize_child(pid: i32, options: u32) -> io::Result<()> {
+    for _ in 0..CHILD_TRIES {
+        match sys::seize(pid, options) {
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                thread::sleep(CHILD_PAUSE);
+            }
+            done => return done,
+        }
+    }
+    sys::seize(pid, options)
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::abi::{Call, EXECVE, EXECVEAT, SCHED_GETAFFINITY, SCHED_SETAFFINITY};
+use super::attach::seize_child;
 use super::guard;
 use super::place::{BUSY, Place};
 use super::threads::{Thread, Threads, Unborn};
@@ -43,9 +44,8 @@ const OP_SECCOMP: u8 = 3;
 const UNBORN_TRIES: u32 = 100;
 const UNBORN_PAUSE: Duration = Duration::from_micros(200);
 
-/// The same for a child that was forked from a process that is private already (`sys::be_private`).
-const CHILD_TRIES: u32 = 100;
-const CHILD_PAUSE: Duration = Duration::from_millis(1);
+/// After how many stops all that wait are served in turn.
+const TURNS: u32 = 16;
 
 /// Who traces.
 pub(crate) struct Tracer<H> {
@@ -62,6 +62,8 @@ pub(crate) struct Tracer<H> {
     pub(super) place: Place,
     /// Stops since a thread is kept where it is, and how many there were at the last look.
     kept_stops: (u64, u64),
+    /// Counts stops up to [`TURNS`].
+    turns: u32,
     /// Whether the kernel has `PTRACE_GET_SYSCALL_INFO`.
     has_info: bool,
     /// Whether a stop by the filter may be followed by one at the entry: before Linux 4.8, and in gVisor.
@@ -133,6 +135,7 @@ impl<H: Hooks> Tracer<H> {
             // Whoever outlives its tracer would stay for ever.
             place: Place::new(settings.pin && settings.on_death == OnDeath::Kill),
             kept_stops: (0, 0),
+            turns: 0,
             has_info: true,
             entry_follows: true,
             can_be_veiled: sys::is_blind(),
@@ -157,7 +160,7 @@ impl<H: Hooks> Tracer<H> {
             }
             let block = self.threads.unborn.is_empty();
             match sys::wait(block) {
-                Ok(Some((tid, status))) => self.on(tid, status),
+                Ok(Some(first)) => self.serve(first),
                 Ok(None) if tries < UNBORN_TRIES => {
                     tries += 1;
                     std::thread::sleep(UNBORN_PAUSE);
@@ -170,6 +173,21 @@ impl<H: Hooks> Tracer<H> {
             }
             tries = 0;
         }
+    }
+
+    /// One that stopped or ended; from time to time, all that have. The kernel tells of tracees in an order of
+    /// its own: where many are busy, some would come again before others' turn, who would never get on
+    /// (Python's test_4_daemon_threads, with forty threads that open files, did not end).
+    fn serve(&mut self, first: (i32, i32)) {
+        self.turns = self.turns.wrapping_add(1);
+        if !self.turns.is_multiple_of(TURNS) {
+            return self.on(first.0, first.1);
+        }
+        let mut all = vec![first];
+        while let Ok(Some(next)) = sys::wait(false) {
+            all.push(next);
+        }
+        all.into_iter().for_each(|(tid, status)| self.on(tid, status));
     }
 
     /// Sets what was prepared in motion.
@@ -581,17 +599,4 @@ impl<H: Hooks> Tracer<H> {
         }
         result
     }
-}
-
-/// Seizes a child of this process, which may have to make itself readable first.
-fn seize_child(pid: i32, options: u32) -> io::Result<()> {
-    for _ in 0..CHILD_TRIES {
-        match sys::seize(pid, options) {
-            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
-                std::thread::sleep(CHILD_PAUSE);
-            }
-            done => return done,
-        }
-    }
-    sys::seize(pid, options)
 }

@@ -46,12 +46,32 @@ const LIVE: [Need; 5] = [
     Need { program: "setcap", packages: &["libcap2-bin"], purpose: "to watch without root" },
 ];
 
-/// What programs watched by `falco trace` are held against, beside those that are measured.
-const TRACED: [Need; 1] = [Need {
-    program: "/usr/share/doc/libpython3-testsuite/copyright",
-    packages: &["libpython3-testsuite", "python3"],
-    purpose: "for Python's tests of processes under falco trace",
-}];
+/// Debian's Python, whose tests `falco trace` is held against.
+const PYTHON: Need = Need {
+    program: "/usr/bin/python3",
+    packages: &["python3"],
+    purpose: "for its tests under falco trace",
+};
+
+/// Its tests, by its version: that of Debian 12, and of 13.
+const PYTHON_TESTS: [(&str, Need); 2] = [
+    (
+        "3.11",
+        Need {
+            program: "/usr/share/doc/libpython3.11-testsuite/copyright",
+            packages: &["libpython3.11-testsuite"],
+            purpose: "for Python's tests under falco trace",
+        },
+    ),
+    (
+        "3.13",
+        Need {
+            program: "/usr/share/doc/libpython3.13-testsuite/copyright",
+            packages: &["libpython3.13-testsuite"],
+            purpose: "for Python's tests under falco trace",
+        },
+    ),
+];
 
 /// Docker's client: in Debian 12 it comes with `docker.io`, in 13 it is a package of its own.
 const DOCKER: Need =
@@ -125,7 +145,13 @@ pub fn ensure_live() -> Result {
     ensure(&LIVE)?;
     ensure(&[DOCKER])?;
     ensure(&TRACE)?;
-    ensure(&TRACED)
+    ensure(&[PYTHON])?;
+    let version = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let version = process::output(&mut process::command(PYTHON.program, &["-c", version]))?;
+    match PYTHON_TESTS.iter().find(|(of, _)| *of == version.trim()) {
+        Some((_, tests)) => ensure(&[*tests]),
+        None => Ok(()),
+    }
 }
 
 /// Sees to it that `cargo SUBCOMMAND` is there: builds its crate if not.

@@ -92,7 +92,10 @@ fn pythons_tests_are_the_same(modules: &[&str], least: usize) {
     const PYTHON: &str = "/usr/bin/python3";
     let test = "import test.test_subprocess";
     if !std::process::Command::new(PYTHON).args(["-c", test]).status().is_ok_and(|s| s.success()) {
-        return ignored("Python's tests", "libpython3-testsuite is not installed");
+        return ignored(
+            "Python's tests",
+            "its test suite is not installed (libpython3.11-testsuite)",
+        );
     }
     let nobody = Nobody::new();
     let modules: Vec<String> = modules.iter().map(|name| format!("test.test_{name}")).collect();

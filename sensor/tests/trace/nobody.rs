@@ -119,7 +119,12 @@ impl Nobody {
             command.args(["--inh-caps=-all", "--bounding-set=-all"]);
             command.env("HOME", self.dir.path());
         }
-        command.args(words).current_dir(self.dir.path()).stdin(Stdio::null());
+        // Shells cannot trap what is ignored when they start, as SIGHUP is below nohup(1).
+        command
+            .args(["env", "--default-signal"])
+            .args(words)
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
         command.env("FALCO_HOSTNAME", "node1").env("TZ", "UTC");
         command
     }

@@ -181,7 +181,7 @@ pub struct Watched {
     copies: Arc<Mutex<Option<Events>>>,
     host_root: PathBuf,
     /// Of whoever watches at present.
-    syscalls: Vec<u16>,
+    syscalls: Arc<Mutex<Vec<u16>>>,
 }
 
 impl Ptrace {
@@ -219,6 +219,7 @@ impl Ptrace {
     fn of(tree: Tree, options: Options) -> Self {
         let Options { host_root, syscalls, .. } = options;
         let (tree, copies) = (Arc::new(tree), Arc::default());
+        let syscalls = Arc::new(Mutex::new(syscalls));
         Self::new(Watched { tree, copies, host_root, syscalls }, None)
     }
 
@@ -276,7 +277,8 @@ impl Drop for Ptrace {
     fn drop(&mut self) {
         if self.asks_for.is_some() && self.phase == Phase::Started {
             *lock(&self.watched.copies) = None;
-            self.watched.tree.select(&self.watched.syscalls);
+            let syscalls = lock(&self.watched.syscalls).clone();
+            self.watched.tree.select(&syscalls);
         }
     }
 }
@@ -317,7 +319,8 @@ impl Source for Ptrace {
             // Until the other one hands over, both get what they want.
             Some(more) => {
                 *lock(&self.watched.copies) = Some(Events::new());
-                tree.select(&[&self.watched.syscalls[..], more].concat())
+                let of_both = [&lock(&self.watched.syscalls)[..], more].concat();
+                tree.select(&of_both)
             }
         };
         let pids: Vec<i64> = processes.into_iter().map(i64::from).collect();
@@ -344,7 +347,7 @@ impl Source for Ptrace {
                 self.phase = Phase::Watching;
                 if let Some(syscalls) = self.asks_for.take() {
                     self.watched.tree.select(&syscalls);
-                    self.watched.syscalls = syscalls;
+                    *lock(&self.watched.syscalls) = syscalls;
                     let copies = lock(&self.watched.copies).take().unwrap_or_default();
                     self.taken.hidden(|taken| taken.append_all(&copies));
                 }

@@ -67,7 +67,8 @@ fn another_source_goes_on_with_a_tree_and_nothing_is_lost_or_told_twice() {
     first.start().unwrap();
     make("a");
     let mut told = made(&mut first, "a");
-    let mut second = Ptrace::succeed(first.watched(), ids(&["mkdir", "rmdir"]));
+    let watched = first.watched();
+    let mut second = Ptrace::succeed(watched.clone(), ids(&["mkdir", "rmdir"]));
     let snapshot = second.start().unwrap();
     assert!(snapshot.threads.iter().any(|thread| thread.pid == i64::from(pid)));
     make("b");
@@ -96,6 +97,11 @@ fn another_source_goes_on_with_a_tree_and_nothing_is_lost_or_told_twice() {
     told.extend(made(&mut second, "d"));
     let names: Vec<_> = told.iter().map(|path| path.rsplit('/').next().unwrap()).collect();
     assert_eq!(names, ["a", "b", "c", "d"]);
+
+    // A third that is dropped before its turn leaves what the second one asked for.
+    let mut third = Ptrace::succeed(watched, ids(&["mkdir"]));
+    third.start().unwrap();
+    drop(third);
 
     // It asks for more than the first one did, and has the tree alone.
     let gone = directory.path().join("d");

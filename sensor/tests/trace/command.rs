@@ -175,7 +175,8 @@ fn the_terminals_ctrl_c_reaches_the_command_once() {
         "n=0; trap 'n=$((n+1))' INT; i=0
          while [ $i -lt 40 ]; do sleep 0.05; i=$((i+1)); done; echo caught $n; exit 6\n",
     );
-    let line = format!("{} trace -q -- sh {}", nobody.falco().display(), counts.display());
+    // script(1) has a shell run the line, and that would die of the signal when falco ends.
+    let line = format!("exec {} trace -q -- sh {}", nobody.falco().display(), counts.display());
     // The pipe is the keyboard: 0x03 is Ctrl-C.
     let keyboard =
         "(sleep 1; printf '\\003'; sleep 4) | script -qec \"$0\" /dev/null; echo code $?";

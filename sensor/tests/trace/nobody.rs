@@ -126,6 +126,8 @@ impl Nobody {
             .current_dir(self.dir.path())
             .stdin(Stdio::null());
         command.env("FALCO_HOSTNAME", "node1").env("TZ", "UTC");
+        // Some programs ask for it, and it is set in terminals only.
+        command.env("SHELL", "/bin/sh");
         command
     }
 

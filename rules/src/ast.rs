@@ -3,8 +3,12 @@
 //! Node kinds and positions are those of libsinsp's `filter/ast.h`, so that conformance vectors
 //! compare node by node. Nothing here resolves names: `Field` may name a field that no catalogue
 //! has, `Identifier` is a macro reference that may not exist.
+//!
+//! What is below a node is shared, not copied, when the node is: every rule holds the macros that it
+//! uses, and most use the same ones.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Where a node begins in the condition's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -30,34 +34,34 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     /// All children hold.
-    And(Vec<Node>),
+    And(Arc<[Node]>),
     /// Any child holds.
-    Or(Vec<Node>),
+    Or(Arc<[Node]>),
     /// The child does not hold.
-    Not(Box<Node>),
+    Not(Arc<Node>),
     /// A macro reference (or, before macros are resolved, anything that looks like one).
     Identifier(String),
     /// A constant on the right side.
     Value(Text),
     /// A list of constants on the right side.
-    List(Vec<Text>),
+    List(Arc<[Text]>),
     /// Arguments of a transformer that takes a list.
-    TransformerList(Vec<Node>),
+    TransformerList(Arc<[Node]>),
     /// `field exists`.
     Unary {
         /// Field or transformer.
-        left: Box<Node>,
+        left: Arc<Node>,
         /// Operator text.
         op: String,
     },
     /// `field op value`.
     Binary {
         /// Field or transformer.
-        left: Box<Node>,
+        left: Arc<Node>,
         /// Operator text, with its modifier (`startswith oneof`).
         op: String,
         /// Value, list, field (`val(…)`) or transformer.
-        right: Box<Node>,
+        right: Arc<Node>,
     },
     /// A field.
     Field {
@@ -71,7 +75,7 @@ pub enum NodeKind {
         /// Name.
         name: String,
         /// Arguments.
-        args: Vec<Node>,
+        args: Arc<[Node]>,
         /// Text between `[` and `]`.
         arg: Option<String>,
     },

@@ -84,7 +84,7 @@ impl Collector<'_> {
                 self.details.event_names.insert(lossy(value));
             }
             NodeKind::List(values) => {
-                for value in values {
+                for value in values.iter() {
                     let value = lossy(value);
                     if self.known_lists.contains(value.as_str()) {
                         self.details.lists.insert(value);

@@ -128,12 +128,12 @@ fn leaf_names_types(node: &Node) -> Result<bool, String> {
     let mut last = matches!(node.kind, NodeKind::Value(_) | NodeKind::List(_));
     match &node.kind {
         NodeKind::TransformerList(children) => {
-            for child in children {
+            for child in children.iter() {
                 last = leaf_names_types(child)?;
             }
         }
         NodeKind::Transformer { args, .. } => {
-            for arg in args {
+            for arg in args.iter() {
                 last = leaf_names_types(arg)?;
                 if ends_in_event_type(arg) {
                     return Err(

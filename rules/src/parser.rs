@@ -16,6 +16,7 @@
 mod lexer;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::ast::{Node, NodeKind, Pos, Text};
 use lexer::Lexer;
@@ -205,7 +206,7 @@ impl Parser<'_> {
         &mut self,
         word: &str,
         operand: fn(&mut Self) -> Result<Node, Message>,
-        kind: fn(Vec<Node>) -> NodeKind,
+        kind: fn(Arc<[Node]>) -> NodeKind,
     ) -> Result<Node, Message> {
         self.level(|p| {
             let pos = p.lexer.pos();
@@ -227,7 +228,7 @@ impl Parser<'_> {
                 return Ok(first);
             }
             others.insert(0, first);
-            Ok(Node { pos, kind: kind(others) })
+            Ok(Node { pos, kind: kind(others.into()) })
         })
     }
 
@@ -245,7 +246,7 @@ impl Parser<'_> {
             } else {
                 p.check()?
             };
-            Ok(if negated { Node { pos, kind: NodeKind::Not(Box::new(child)) } } else { child })
+            Ok(if negated { Node { pos, kind: NodeKind::Not(Arc::new(child)) } } else { child })
         })
     }
 
@@ -351,7 +352,10 @@ impl Parser<'_> {
             }
             p.expect(")", "expected a ')' token closing the transformer")?;
             let arg = p.argument()?;
-            Ok(Node { pos, kind: NodeKind::Transformer { name: name.into(), args, arg } })
+            Ok(Node {
+                pos,
+                kind: NodeKind::Transformer { name: name.into(), args: args.into(), arg },
+            })
         })
     }
 
@@ -393,7 +397,7 @@ impl Parser<'_> {
             }
             self.expect(")", "expected ')'")?;
         }
-        Ok(Node { pos, kind: NodeKind::TransformerList(items) })
+        Ok(Node { pos, kind: NodeKind::TransformerList(items.into()) })
     }
 
     /// Items carry the position of their list.
@@ -412,7 +416,7 @@ impl Parser<'_> {
     fn condition(&mut self, left: Node, pos: Pos) -> Result<Node, Message> {
         self.level(|p| {
             p.lexer.take_blank();
-            let left = Box::new(left);
+            let left = Arc::new(left);
             if p.lexer.take_str(EXISTS) {
                 return Ok(Node { pos, kind: NodeKind::Unary { left, op: EXISTS.into() } });
             }
@@ -431,7 +435,7 @@ impl Parser<'_> {
                     quoted_names(operators())
                 ));
             };
-            Ok(Node { pos, kind: NodeKind::Binary { left, op, right: Box::new(right) } })
+            Ok(Node { pos, kind: NodeKind::Binary { left, op, right: Arc::new(right) } })
         })
     }
 
@@ -545,7 +549,7 @@ impl Parser<'_> {
             }
         }
         self.expect(")", "expected a ')' token")?;
-        Ok(Some(Node { pos, kind: NodeKind::List(values) }))
+        Ok(Some(Node { pos, kind: NodeKind::List(values.into()) }))
     }
 
     fn list_item(&mut self) -> Result<Text, Message> {
@@ -584,7 +588,10 @@ impl Parser<'_> {
         self.lexer.take_blank();
         self.expect(")", "expected a ')' token closing the transformer")?;
         let arg = self.argument()?;
-        Ok(Node { pos, kind: NodeKind::Transformer { name: VAL.into(), args: vec![field], arg } })
+        Ok(Node {
+            pos,
+            kind: NodeKind::Transformer { name: VAL.into(), args: [field].into(), arg },
+        })
     }
 }
 

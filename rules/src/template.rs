@@ -3,6 +3,8 @@
 //! A token is `%`, an optional width, and a field or a transformer. Tokens are not delimited: the
 //! longest text that is a field or transformer counts, so `%proc.nameand` is `%proc.name` and `and`.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::ast::{Node, NodeKind};
@@ -29,14 +31,14 @@ pub struct TemplateError {
     pub message: String,
 }
 
-/// A compiled template.
+/// A compiled template. Clones share what it was compiled to.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// Whether missing values print as `<NA>`.
     tolerant: bool,
     buffers: BufferFormat,
-    parts: Vec<Part>,
-    keys: Vec<Key>,
+    parts: Arc<[Part]>,
+    keys: Arc<[Key]>,
 }
 
 /// A piece of the text.
@@ -73,10 +75,9 @@ impl Template {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let mut template =
-            Template { tolerant, buffers: BufferFormat::default(), parts: vec![], keys: vec![] };
+        let (mut parts, mut keys) = (Vec::new(), Vec::new());
         while let Some((literal, token)) = rest.split_once('%') {
-            template.push_literal(literal);
+            push_literal(&mut parts, literal);
             if token.is_empty() {
                 return fail("invalid formatting syntax: formatting cannot end with a %");
             }
@@ -94,19 +95,13 @@ impl Template {
             let Some((node, operand, taken)) = longest_token(unpadded, catalogue) else {
                 return fail("unknown filter: unexpected token after '");
             };
-            let mut keys = KeyCollector { catalogue, keys: &mut template.keys, after: false };
-            keys.visit(&node);
-            template.parts.push(Part::Value { operand, width });
+            KeyCollector { catalogue, keys: &mut keys, after: false }.visit(&node);
+            parts.push(Part::Value { operand, width });
             rest = unpadded.get(taken..).unwrap_or_default();
         }
-        template.push_literal(rest);
-        Ok(template)
-    }
-
-    fn push_literal(&mut self, text: &str) {
-        if !text.is_empty() {
-            self.parts.push(Part::Literal(text.as_bytes().into()));
-        }
+        push_literal(&mut parts, rest);
+        let buffers = BufferFormat::default();
+        Ok(Template { tolerant, buffers, parts: parts.into(), keys: keys.into() })
     }
 
     /// Chooses how raw buffers print.
@@ -125,7 +120,7 @@ impl Template {
     /// Appends the text to `out`. Returns false if a value was missing and the template does not
     /// begin with `*`; what came before the missing value has then been written.
     pub fn render_text<C: EventContext>(&self, ctx: &C, out: &mut Vec<u8>) -> bool {
-        for part in &self.parts {
+        for part in self.parts.iter() {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text),
                 Part::Value { operand, width } => {
@@ -267,6 +262,12 @@ fn resolve(node: &Node, catalogue: &mut dyn Catalogue) -> Option<Operand> {
     match resolve_side(node, catalogue, &mut Vec::new()) {
         Ok(Side::Operand(operand)) => Some(operand),
         _ => None,
+    }
+}
+
+fn push_literal(parts: &mut Vec<Part>, text: &str) {
+    if !text.is_empty() {
+        parts.push(Part::Literal(text.as_bytes().into()));
     }
 }
 

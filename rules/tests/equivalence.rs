@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use falco_rules::ast::{Node, NodeKind, Pos, Text};
 use falco_rules::catalogue::{
@@ -276,12 +277,12 @@ fn right(row: Row, op: &'static str) -> BoxedStrategy<NodeKind> {
         "glob" | "iglob" => select(vec!["*", "a*", "/?/*", "[ab]", "C*t"])
             .prop_map(|p| NodeKind::Value(Text(p.as_bytes().to_vec())))
             .boxed(),
-        "in" | "intersects" | "pmatch" => {
-            prop::collection::vec(constant(row), 0..6).prop_map(NodeKind::List).boxed()
-        }
-        _ if op.contains(' ') => {
-            prop::collection::vec(constant(row), 0..4).prop_map(NodeKind::List).boxed()
-        }
+        "in" | "intersects" | "pmatch" => prop::collection::vec(constant(row), 0..6)
+            .prop_map(|texts| NodeKind::List(texts.into()))
+            .boxed(),
+        _ if op.contains(' ') => prop::collection::vec(constant(row), 0..4)
+            .prop_map(|texts| NodeKind::List(texts.into()))
+            .boxed(),
         _ => constant(row).prop_map(NodeKind::Value).boxed(),
     }
 }
@@ -334,7 +335,7 @@ fn field(name: &str) -> Node {
 }
 
 fn call(name: &str, args: Vec<Node>) -> Node {
-    at(NodeKind::Transformer { name: name.to_owned(), args, arg: None })
+    at(NodeKind::Transformer { name: name.to_owned(), args: args.into(), arg: None })
 }
 
 /// A comparison of a field with constants.
@@ -342,11 +343,11 @@ fn comparison(row: Row) -> BoxedStrategy<Node> {
     select(operators(row))
         .prop_flat_map(move |op| {
             right(row, op).prop_map(move |right| {
-                let left = Box::new(field(row.0));
+                let left = Arc::new(field(row.0));
                 let op = op.to_owned();
                 at(match op.as_str() {
                     "exists" => NodeKind::Unary { left, op },
-                    _ => NodeKind::Binary { left, op, right: Box::new(at(right)) },
+                    _ => NodeKind::Binary { left, op, right: Arc::new(at(right)) },
                 })
             })
         })
@@ -361,11 +362,11 @@ fn transformed() -> BoxedStrategy<Node> {
     (text_field, transform, operator, texts(), 0..5)
         .prop_map(|(name, transform, op, text, form)| {
             let binary = |left: Node, op: &str, right: NodeKind| {
-                let (left, right) = (Box::new(left), Box::new(at(right)));
+                let (left, right) = (Arc::new(left), Arc::new(at(right)));
                 at(NodeKind::Binary { left, op: op.to_owned(), right })
             };
             let constant = |text: &[u8]| Text(text.to_vec());
-            let list = || NodeKind::List(vec![constant(&text), constant(b"a")]);
+            let list = || NodeKind::List([constant(&text), constant(b"a")].into());
             match form {
                 0 if op == "in" => binary(call(transform, vec![field(name)]), op, list()),
                 0 => {
@@ -375,7 +376,8 @@ fn transformed() -> BoxedStrategy<Node> {
                 2 => binary(field("proc.name"), op, call("val", vec![field("fd.name")]).kind),
                 3 => {
                     let separator = at(NodeKind::Value(constant(b"/")));
-                    let parts = at(NodeKind::TransformerList(vec![field(name), field("evt.num")]));
+                    let parts = [field(name), field("evt.num")];
+                    let parts = at(NodeKind::TransformerList(parts.into()));
                     binary(call("join", vec![separator, parts]), op, list_or(op, &text))
                 }
                 _ => binary(
@@ -390,7 +392,7 @@ fn transformed() -> BoxedStrategy<Node> {
 
 fn list_or(op: &str, text: &[u8]) -> NodeKind {
     match op {
-        "in" => NodeKind::List(vec![Text(text.to_vec())]),
+        "in" => NodeKind::List([Text(text.to_vec())].into()),
         _ => NodeKind::Value(Text(text.to_vec())),
     }
 }
@@ -410,9 +412,9 @@ fn condition() -> impl Strategy<Value = Node> {
     leaf().prop_recursive(5, 24, 5, |inner| {
         let children = || prop::collection::vec(inner.clone(), 1..5);
         prop_oneof![
-            children().prop_map(|c| at(NodeKind::And(c))),
-            children().prop_map(|c| at(NodeKind::Or(c))),
-            inner.clone().prop_map(|c| at(NodeKind::Not(Box::new(c)))),
+            children().prop_map(|c| at(NodeKind::And(c.into()))),
+            children().prop_map(|c| at(NodeKind::Or(c.into()))),
+            inner.clone().prop_map(|c| at(NodeKind::Not(c.into()))),
         ]
     })
 }

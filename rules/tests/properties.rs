@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::TestFields;
 use falco_rules::ast::{Node, NodeKind, Pos, Text};
 use falco_rules::loader::{ExtraOutput, Loader, LoaderOptions, Selection, Severity, Source};
@@ -42,24 +44,27 @@ fn left() -> impl Strategy<Value = Node> {
     let constant = "[a-z]{1,4} [a-z]{0,4}".prop_map(|text| Text(text.into_bytes()));
     field().prop_recursive(3, 8, 3, move |inner| {
         let constant = constant.clone().prop_map(|text| node(NodeKind::Value(text)));
-        let list =
-            prop::collection::vec(field(), 0..3).prop_map(NodeKind::TransformerList).prop_map(node);
+        let list = prop::collection::vec(field(), 0..3)
+            .prop_map(|fields| node(NodeKind::TransformerList(fields.into())));
         prop_oneof![
             inner.clone().prop_map(|arg| ("tolower", vec![arg])),
             (inner.clone(), constant).prop_map(|(a, b)| ("concat", vec![a, b])),
             (inner, list).prop_map(|(a, b)| ("join", vec![a, b])),
         ]
-        .prop_map(|(name, args)| node(NodeKind::Transformer { name: name.into(), args, arg: None }))
+        .prop_map(|(name, args)| {
+            node(NodeKind::Transformer { name: name.into(), args: args.into(), arg: None })
+        })
     })
 }
 
 fn check() -> impl Strategy<Value = Node> {
-    let list =
-        || prop::collection::vec(text(), 0..4).prop_map(|values| node(NodeKind::List(values)));
+    let list = || {
+        prop::collection::vec(text(), 0..4).prop_map(|values| node(NodeKind::List(values.into())))
+    };
     let value = || text().prop_map(|text| node(NodeKind::Value(text)));
     let val = || {
         field().prop_map(|field| {
-            node(NodeKind::Transformer { name: "val".into(), args: vec![field], arg: None })
+            node(NodeKind::Transformer { name: "val".into(), args: [field].into(), arg: None })
         })
     };
     let strings = prop::sample::select(vec!["=", "!=", "glob", "icontains", "startswith", "regex"]);
@@ -75,9 +80,9 @@ fn check() -> impl Strategy<Value = Node> {
         (lists, list()),
     ];
     prop_oneof![
-        left().prop_map(|left| node(NodeKind::Unary { left: Box::new(left), op: "exists".into() })),
+        left().prop_map(|left| node(NodeKind::Unary { left: Arc::new(left), op: "exists".into() })),
         (left(), right).prop_map(|(left, (op, right))| {
-            let (left, right) = (Box::new(left), Box::new(right));
+            let (left, right) = (Arc::new(left), Arc::new(right));
             node(NodeKind::Binary { left, op: op.into(), right })
         }),
         "[a-z_]{2,6}x"
@@ -93,12 +98,12 @@ fn check() -> impl Strategy<Value = Node> {
 fn condition() -> impl Strategy<Value = Node> {
     check().prop_recursive(5, 40, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 2..4).prop_map(|c| node(NodeKind::And(c))),
-            prop::collection::vec(inner.clone(), 2..4).prop_map(|c| node(NodeKind::Or(c))),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|c| node(NodeKind::And(c.into()))),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|c| node(NodeKind::Or(c.into()))),
             // Two negations are none.
             inner
                 .prop_filter("no double negation", |n| !matches!(n.kind, NodeKind::Not(_)))
-                .prop_map(|c| node(NodeKind::Not(Box::new(c)))),
+                .prop_map(|c| node(NodeKind::Not(Arc::new(c)))),
         ]
     })
 }
@@ -106,8 +111,8 @@ fn condition() -> impl Strategy<Value = Node> {
 /// Without positions.
 fn bare(mut node: Node) -> Node {
     node.pos = Pos::default();
-    let all = |nodes: Vec<Node>| nodes.into_iter().map(bare).collect::<Vec<_>>();
-    let boxed = |node: Box<Node>| Box::new(bare(*node));
+    let all = |nodes: Arc<[Node]>| nodes.iter().cloned().map(bare).collect();
+    let boxed = |node: Arc<Node>| Arc::new(bare(Node::clone(&node)));
     node.kind = match node.kind {
         NodeKind::And(children) => NodeKind::And(all(children)),
         NodeKind::Or(children) => NodeKind::Or(all(children)),

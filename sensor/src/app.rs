@@ -105,14 +105,15 @@ fn run_configured(
         return done(out);
     }
     let found = rules_files::read(&options.rules, &config.rules_files)?;
-    load_rules(config, &mut engine, &found, &log)?;
+    let report = options.support.then(|| support::report(cmdline, &loaded, &found.files));
+    load_rules(config, &mut engine, found, &log)?;
     if options.describe_all || options.describe.is_some() {
         let description = engine.describe(options.describe.as_deref())?;
         print_description(&description, config, &mut out)?;
         return done(out);
     }
-    if options.support {
-        writeln!(out, "{}", support::report(cmdline, &loaded, &found.files))?;
+    if let Some(report) = report {
+        writeln!(out, "{report}")?;
         return done(out);
     }
     // The loop takes stdout over.

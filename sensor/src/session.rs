@@ -76,7 +76,7 @@ impl Session {
         loaded.warnings.iter().for_each(|warning| log.warning(warning));
         let mut engine = Engine::new(&loaded.config, options.print.as_deref());
         let found = rules_files::read(&options.rules, &loaded.config.rules_files)?;
-        load_rules(&loaded.config, &mut engine, &found, &log)?;
+        load_rules(&loaded.config, &mut engine, found, &log)?;
         Session::new(loaded.config, engine, log)
     }
 
@@ -176,12 +176,12 @@ fn shipped_defaults(loaded: &mut Loaded) {
 ///
 /// # Errors
 /// If a file is refused.
-pub fn load_rules(config: &Config, engine: &mut Engine, found: &Found, log: &Log) -> Result<()> {
+pub fn load_rules(config: &Config, engine: &mut Engine, found: Found, log: &Log) -> Result<()> {
     found.notes.iter().for_each(|note| log.warning(note));
     if found.files.is_empty() {
         log.warning("no rules file was loaded");
     }
-    engine.load_all(&found.files, log)?;
+    engine.load_all(found.files, log)?;
     engine.select(&config.rules, log);
     Ok(())
 }
@@ -204,9 +204,10 @@ pub fn tool_config(input: &Input) -> Result<Config> {
 /// If a file is refused.
 pub fn tool_rules(input: &Input, config: &Config) -> Result<(Engine, usize)> {
     let found = rules_files::read(&input.rules, &config.rules_files)?;
+    let files = found.files.len();
     let mut engine = Engine::new(config, None);
-    load_rules(config, &mut engine, &found, &Log::new(config))?;
-    Ok((engine, found.files.len()))
+    load_rules(config, &mut engine, found, &Log::new(config))?;
+    Ok((engine, files))
 }
 
 /// The name in JSON alerts: `FALCO_HOSTNAME`, or that of the running host.

@@ -52,14 +52,9 @@ impl Parts {
         let (kernel, (attachment, mut no_per_syscall)) =
             kernel.unwrap_or_else(|panic| panic::resume_unwind(panic))?;
         if attachment == Attachment::PerSyscall {
-            let parts = Parts::of(
-                Probe::parse(PER_SYSCALL)?,
-                (attachment, None),
-                options,
-                &kernel,
-                &functions,
-                &host,
-            )?;
+            let probe = Probe::parse(PER_SYSCALL)?;
+            let cut = cut(&kernel, &probe, &functions)?;
+            let parts = Parts::of(probe, (attachment, None), options, &cut, &host)?;
             let is_refused = |status: &Status| matches!(status, Status::Refused(_));
             let refused = parts.coverage.calls.iter().find(|call| is_refused(&call.status));
             match refused.and_then(|call| call.status.refusal()) {
@@ -71,18 +66,20 @@ impl Parts {
             }
         }
         let attachment = (Attachment::SysExit, no_per_syscall);
-        Parts::of(probe?, attachment, options, &kernel, &functions, &host)
+        let probe = probe?;
+        let cut = cut(&kernel, &probe, &functions)?;
+        // They are several MiB, and rings come next.
+        drop(kernel);
+        Parts::of(probe, attachment, options, &cut, &host)
     }
 
     fn of(
         mut probe: Probe,
         (attachment, no_per_syscall): (Attachment, Option<String>),
         options: &Options,
-        kernel: &Types,
-        functions: &[String],
+        kernel: &Cut,
         host: &Host,
     ) -> Result<Self, EbpfError> {
-        let kernel = cut(kernel, &probe, functions)?;
         let plan = Plan::new(
             &options.syscalls,
             attachment,
@@ -97,7 +94,7 @@ impl Parts {
         };
         let is_planned = |name: &str| plan.steps.iter().any(|step| step.program == name);
         let maps =
-            probe.relocate(&kernel, &sizes, is_planned).map_err(|error| error.explained(host))?;
+            probe.relocate(kernel, &sizes, is_planned).map_err(|error| error.explained(host))?;
         let clock = Clock::new();
         let settings = Settings {
             clock_offset_ns: clock.offset_ns(),
@@ -114,7 +111,7 @@ impl Parts {
         // Both take milliseconds in the kernel, and neither needs the other.
         let (rings, programs) = thread::scope(|scope| {
             let rings = scope.spawn(|| rings(&maps, &sizes, options.cpus_per_buffer));
-            let programs = Programs::load(plan, &probe, &kernel, &maps);
+            let programs = Programs::load(plan, &probe, kernel, &maps);
             (rings.join(), programs)
         });
         let rings = rings.unwrap_or_else(|panic| panic::resume_unwind(panic))?;

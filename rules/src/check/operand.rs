@@ -27,7 +27,7 @@ pub(crate) fn resolve_side(
 ) -> Result<Side, Message> {
     Ok(match &node.kind {
         NodeKind::Value(value) => Side::Constants(vec![value.clone()]),
-        NodeKind::List(values) => Side::Constants(values.clone()),
+        NodeKind::List(values) => Side::Constants(values.to_vec()),
         NodeKind::Field { name, arg } => {
             let arg = arg.as_deref();
             let field = catalogue.resolve(name, arg).map_err(|error| match error {

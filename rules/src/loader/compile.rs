@@ -274,7 +274,7 @@ impl Compiler<'_, '_, '_, '_> {
                     self.broken.words.insert(definition.name.clone());
                     // Never used: who names it is left out too.
                     Arc::new(Parsed {
-                        node: Node { pos: Pos::default(), kind: NodeKind::And(Vec::new()) },
+                        node: Node { pos: Pos::default(), kind: NodeKind::And([].into()) },
                         traced: Traced::new(
                             String::new(),
                             Vec::new(),

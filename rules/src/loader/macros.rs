@@ -3,6 +3,8 @@
 //! Works on trees, so a macro's condition is one operand whatever its operators. Expansion is
 //! bounded in depth and size, because macros in macros multiply.
 
+use std::sync::Arc;
+
 use crate::ast::{Node, NodeKind, Pos};
 
 /// How deep a condition may nest with its macros resolved.
@@ -36,7 +38,9 @@ pub fn resolve<'m>(
 ) -> Resolution {
     let mut resolver =
         Resolver { lookup, path: Vec::new(), budget, resolution: Resolution::default() };
-    resolver.visit(node, 0);
+    if let Some(resolved) = resolver.visit(node, 0) {
+        *node = resolved;
+    }
     resolver.resolution
 }
 
@@ -49,25 +53,28 @@ struct Resolver<'r, 'm> {
 }
 
 impl Resolver<'_, '_> {
-    fn visit(&mut self, node: &mut Node, depth: usize) {
+    /// What the node becomes, if it does not stay as it is.
+    fn visit(&mut self, node: &Node, depth: usize) -> Option<Node> {
         if depth + self.path.len() > MAX_DEPTH || *self.budget == 0 {
             // One message is enough; there would be very many.
             if self.resolution.errors.is_empty() {
                 let message = "macros make the condition too large or nest too deep";
                 self.resolution.errors.push((message.into(), node.pos));
             }
-            return;
+            return None;
         }
         *self.budget -= 1;
-        match &mut node.kind {
-            NodeKind::And(children) | NodeKind::Or(children) => {
-                children.iter_mut().for_each(|child| self.visit(child, depth + 1));
+        let kind = match &node.kind {
+            NodeKind::And(children) => NodeKind::And(self.visit_all(children, depth + 1)?),
+            NodeKind::Or(children) => NodeKind::Or(self.visit_all(children, depth + 1)?),
+            NodeKind::Not(child) => NodeKind::Not(self.visit(child, depth + 1)?.into()),
+            NodeKind::Identifier(name) => {
+                let condition = self.expand(name, node.pos, depth);
+                if condition.is_none() {
+                    self.resolution.unknown.push((name.clone(), node.pos));
+                }
+                return condition;
             }
-            NodeKind::Not(child) => self.visit(child, depth + 1),
-            NodeKind::Identifier(name) => match self.expand(name, node.pos, depth) {
-                Some(condition) => *node = condition,
-                None => self.resolution.unknown.push((name.clone(), node.pos)),
-            },
             // Only where a check could stand is an identifier a macro.
             NodeKind::Value(_)
             | NodeKind::List(_)
@@ -75,8 +82,16 @@ impl Resolver<'_, '_> {
             | NodeKind::Unary { .. }
             | NodeKind::Binary { .. }
             | NodeKind::Field { .. }
-            | NodeKind::Transformer { .. } => {}
-        }
+            | NodeKind::Transformer { .. } => return None,
+        };
+        Some(Node { pos: node.pos, kind })
+    }
+
+    fn visit_all(&mut self, children: &[Node], depth: usize) -> Option<Arc<[Node]>> {
+        let visited: Vec<_> = children.iter().map(|child| self.visit(child, depth)).collect();
+        let unchanged = visited.iter().all(Option::is_none);
+        let all = visited.into_iter().zip(children);
+        (!unchanged).then(|| all.map(|(new, old)| new.unwrap_or_else(|| old.clone())).collect())
     }
 
     fn expand(&mut self, name: &str, pos: Pos, depth: usize) -> Option<Node> {
@@ -87,8 +102,7 @@ impl Resolver<'_, '_> {
             return None;
         }
         self.path.push(name);
-        let mut condition = definition.clone();
-        self.visit(&mut condition, depth);
+        let condition = self.visit(definition, depth).unwrap_or_else(|| definition.clone());
         self.path.pop();
         self.resolution.resolved.push((name.to_owned(), pos));
         Some(condition)

@@ -1,5 +1,7 @@
 //! Conditions and lists broken into lines that fit a terminal.
 
+use std::sync::Arc;
+
 use falco_rules::ast::{Node, NodeKind, Text};
 use falco_rules::escape::escape;
 use falco_rules::print::print_lossy;
@@ -28,17 +30,17 @@ pub fn flatten(node: &Node) -> Node {
         for node in nodes {
             let node = flatten(node);
             match node.kind {
-                NodeKind::And(inner) if is_and => out.extend(inner),
-                NodeKind::Or(inner) if !is_and => out.extend(inner),
+                NodeKind::And(inner) if is_and => out.extend(inner.iter().cloned()),
+                NodeKind::Or(inner) if !is_and => out.extend(inner.iter().cloned()),
                 _ => out.push(node),
             }
         }
         out
     };
     let kind = match &node.kind {
-        NodeKind::And(nodes) => NodeKind::And(children(nodes, true)),
-        NodeKind::Or(nodes) => NodeKind::Or(children(nodes, false)),
-        NodeKind::Not(node) => NodeKind::Not(Box::new(flatten(node))),
+        NodeKind::And(nodes) => NodeKind::And(children(nodes, true).into()),
+        NodeKind::Or(nodes) => NodeKind::Or(children(nodes, false).into()),
+        NodeKind::Not(node) => NodeKind::Not(Arc::new(flatten(node))),
         other => other.clone(),
     };
     Node { pos: node.pos, kind }

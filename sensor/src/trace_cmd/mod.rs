@@ -141,7 +141,7 @@ fn load(options: &TraceOptions) -> Result<(Session, bool)> {
     } else {
         rules_files::read(&options.rules, &loaded.config.rules_files)?
     };
-    load_rules(&loaded.config, &mut engine, &found, &log)?;
+    load_rules(&loaded.config, &mut engine, found, &log)?;
     Ok((Session::new(loaded.config, engine, log)?, to_stdout))
 }
 

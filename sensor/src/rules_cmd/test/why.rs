@@ -47,7 +47,7 @@ pub fn why(
 ) -> Result<Vec<String>> {
     let condition = flatten(&rule.condition);
     let nodes = match &condition.kind {
-        NodeKind::And(nodes) => nodes.as_slice(),
+        NodeKind::And(nodes) => nodes,
         _ => std::slice::from_ref(&condition),
     };
     let mut builder = RulesetBuilder::new();

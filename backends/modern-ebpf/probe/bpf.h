@@ -118,16 +118,21 @@ enum bpf_func_id {
 /* Where a field is (`BPF_FIELD_BYTE_OFFSET` is 0). */
 #define OFFSET(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
 
-/* Room for the first bytes of a struct, and a field of it: one call of a helper for several fields. Zero if
- * the running kernel has the field behind them. */
+/* Room for the first bytes of a struct, and a field of it: one call of a helper for several fields. */
 #define FIRST_BYTES(name, size) u8 name[size] __attribute__((aligned(8)))
+#define HAS_FIRST(bytes, type, field) (OFFSET(type, field) + sizeof(((type *)0)->field) <= sizeof(bytes))
+/* Zero if the running kernel has the field behind them. */
 #define PICK(bytes, type, field)                                                                        \
 	({                                                                                              \
 		typeof(((type *)0)->field) value_ = 0;                                                  \
-		if (OFFSET(type, field) + sizeof(value_) <= sizeof(bytes))                              \
+		if (HAS_FIRST(bytes, type, field))                                                      \
 			value_ = *(typeof(value_) *)((bytes) + OFFSET(type, field));                    \
 		value_;                                                                                 \
 	})
+/* Read from the object if the running kernel has the field behind them. */
+#define PICK_OR_READ(bytes, object, field)                                                              \
+	(HAS_FIRST(bytes, typeof(*(object)), field) ? PICK(bytes, typeof(*(object)), field)             \
+						    : READ(object, field))
 
 /* Whether the running kernel has a field (`BPF_FIELD_EXISTS` is 2). */
 #define HAS_FIELD(type, field) __builtin_preserve_field_info(((type *)0)->field, 2)

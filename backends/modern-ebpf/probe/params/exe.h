@@ -128,7 +128,7 @@ INLINE bool is_memfd(struct file *file)
 INLINE u32 exe_flags(const struct cred *cred, struct file *file)
 {
 	struct inode *inode = READ(file, f_inode);
-	enum overlay_layer layer = overlay_layer_of(inode, READ(inode, i_sb));
+	enum overlay_layer layer = overlay_layer_of(inode, READ(inode, i_sb, s_magic));
 	return (is_writable((u64)cred, (u64)inode) ? EXECVE_FLAGS_EXE_WRITABLE : 0) |
 	       (layer == UPPER_LAYER   ? EXECVE_FLAGS_EXE_UPPER_LAYER
 		: layer == LOWER_LAYER ? EXECVE_FLAGS_EXE_LOWER_LAYER

@@ -36,9 +36,9 @@ enum overlay_layer { NOT_OVERLAY, UPPER_LAYER, LOWER_LAYER };
 
 /* Which layer of an overlay a file comes from. The dentry of the upper file, if there is one, follows the
  * VFS inode in overlayfs' own inode (fs/overlayfs/ovl_entry.h, struct ovl_inode). */
-INLINE enum overlay_layer overlay_layer_of(struct inode *inode, struct super_block *sb)
+INLINE enum overlay_layer overlay_layer_of(struct inode *inode, u64 magic)
 {
-	if (READ(sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+	if (magic != OVERLAYFS_SUPER_MAGIC)
 		return NOT_OVERLAY;
 	struct dentry *upper = NULL;
 	bpf_probe_read_kernel(&upper, sizeof(upper), (u8 *)inode + KERNEL_SIZE(struct inode));
@@ -53,19 +53,27 @@ struct opened {
 	bool created;
 };
 
-/* Of the file behind `fd`; all zero if there is none. */
+/* Of the file behind `fd`; all zero if there is none. Every opening pays for this: a helper is called once
+ * a struct. */
 INLINE struct opened opened_of_fd(s64 fd)
 {
 	struct opened opened = {};
 	struct file *file = file_of_fd(fd);
-	if (file) {
-		struct inode *inode = READ(file, f_inode);
-		struct super_block *sb = READ(inode, i_sb);
-		opened.dev = encode_dev(READ(sb, s_dev));
-		opened.ino = READ(inode, i_ino);
-		opened.layer = overlay_layer_of(inode, sb);
-		opened.created = READ(file, f_mode) & FMODE_CREATED;
-	}
+	FIRST_BYTES(of_file, 80);
+	if (!file || bpf_probe_read_kernel(of_file, sizeof(of_file), file))
+		return opened;
+	opened.created = PICK_OR_READ(of_file, file, f_mode) & FMODE_CREATED;
+	struct inode *inode = PICK_OR_READ(of_file, file, f_inode);
+	FIRST_BYTES(of_inode, 72);
+	if (bpf_probe_read_kernel(of_inode, sizeof(of_inode), inode))
+		return opened;
+	opened.ino = PICK_OR_READ(of_inode, inode, i_ino);
+	struct super_block *sb = PICK_OR_READ(of_inode, inode, i_sb);
+	FIRST_BYTES(of_sb, 104);
+	if (bpf_probe_read_kernel(of_sb, sizeof(of_sb), sb))
+		return opened;
+	opened.dev = encode_dev(PICK_OR_READ(of_sb, sb, s_dev));
+	opened.layer = overlay_layer_of(inode, PICK_OR_READ(of_sb, sb, s_magic));
 	return opened;
 }
 

@@ -9,8 +9,9 @@ use crate::sensor::{Alert, Sensor};
 use crate::{Live, live, our_rules};
 
 const ALERT_PATIENCE: Duration = Duration::from_secs(20);
-/// How many programs start and end in the midst of a flood.
-const PROGRAMS: usize = 2000;
+/// How many programs start and end in the midst of a flood: no more than the ring of their own holds
+/// if a busy machine does not come to reading it. Floods must not take its room; that is what counts.
+const PROGRAMS: usize = 500;
 
 fn read_shadow(name: &'static str) -> Attack {
     attack(name, "cat /etc/shadow")
@@ -87,7 +88,7 @@ fn a_flood_hides_no_program() {
     ];
     fs::write(&rules, text.concat()).unwrap();
     let mut sensor = Sensor::watch_with_usual_buffers(&[&rules], &BTreeSet::new());
-    let burst = attack("burst", "$A flood 4 & $A burst 2000; wait");
+    let burst = attack("burst", "$A flood 4 & $A burst 500; wait");
     actor.attack(&burst);
     sensor.catch_up();
     let ended = sensor.terminate();

@@ -136,11 +136,12 @@ impl Sensors {
             }
             wrong.extend(deeds.iter().flat_map(|deed| deed.judge(set, &alerts)));
         }
-        match wrong.len() {
+        let (count, wrong) = (wrong.len(), wrong.join("\n"));
+        match lost {
             // Who lost events may still have seen all that mattered.
-            0 => Ok(()),
-            _ if lost.is_err() => lost,
-            count => panic!("{count} alerts are wrong:\n{}", wrong.join("\n")),
+            _ if count == 0 => Ok(()),
+            Err(lost) => Err(format!("{lost}\n{wrong}")),
+            Ok(()) => panic!("{count} alerts are wrong:\n{wrong}"),
         }
     }
 }

@@ -63,8 +63,8 @@ fn tells_what_came_at_which_fd() {
             let told = if list == at(&many) { fds(&[(-1, 0); 16]) } else { fds(&[]) };
             expected.push(EventCode::SYSCALL_POLL_X, [i64(result), told, i64(0)]);
         }
-        let (time, signals) = ([0_u64, 1_000_000], 1_u64 << 11 | 1 << 40);
-        let result = sys(libc::SYS_ppoll, [out(&mut list), 1, at(&time), at(&signals), 8]);
+        let (mut time, signals) = ([0_u64, 1_000_000], 1_u64 << 11 | 1 << 40);
+        let result = sys(libc::SYS_ppoll, [out(&mut list), 1, out(&mut time), at(&signals), 8]);
         assert_eq!(result, 1);
         // The kernel leaves the time that was left; this one has been read before.
         let left = time[0] * 1_000_000_000 + time[1];

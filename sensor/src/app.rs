@@ -245,12 +245,12 @@ fn replay(options: &Options, session: Session, stop: &Stop) -> Result<ExitCode> 
     let mut source = CaptureReader::open(&session.config.capture_file)?;
     let mut output = Rc::new(RefCell::new(Stdout::new(session.config.buffered_outputs)));
     let matching = session.matching();
-    let Session { config, engine, program, formatter, internal, log } = session;
+    let Session { config, fields, rules, program, formatter, internal, log } = session;
     let mut told = Rc::clone(&output);
     let tell = move |alert| Ok(told.alert(&internal.line(&alert, now_ns()))?);
     let mut recorders = recording::recorders(
         &config,
-        engine.loader.rules(),
+        &rules,
         options.write.as_deref(),
         WhenFull::Wait,
         log,
@@ -261,8 +261,8 @@ fn replay(options: &Options, session: Session, stop: &Stop) -> Result<ExitCode> 
         begun: None,
         prepare: preamble::as_falco_replays,
         state: State::new(config.limits()),
-        fields: &engine.fields,
-        rules: engine.loader.rules().len(),
+        fields: &fields,
+        rules: rules.len(),
         program: &program,
         matching,
         matches: &mut AlertLines::new(formatter, &mut output),
@@ -277,6 +277,6 @@ fn replay(options: &Options, session: Session, stop: &Stop) -> Result<ExitCode> 
     if stop.requested() {
         log.info("SIGINT received, exiting...");
     }
-    summary::print(&outcome, &engine, options.verbose > 0, &log)?;
+    summary::print(&outcome, &rules, options.verbose > 0, &log)?;
     outcome.error.map_or(Ok(ExitCode::SUCCESS), Err)
 }

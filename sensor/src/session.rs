@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use falco_rules::loader::SourceRules;
+use falco_enrich::fields::SyscallFields;
+use falco_rules::loader::{LoadedRule, SYSCALL_SOURCE, SourceRules};
 use falco_rules::ruleset;
 
 use crate::alert::AlertFormatter;
@@ -29,8 +30,10 @@ const DEFAULT_RULES: [&str; 3] =
 pub struct Session {
     /// The configuration.
     pub config: Config,
-    /// Fields and all rules.
-    pub engine: Engine,
+    /// Fields of system calls, with everything resolved that the rules use.
+    pub fields: SyscallFields,
+    /// All rules.
+    pub rules: Vec<LoadedRule>,
     /// The enabled rules as a program.
     pub program: SourceRules,
     /// Makes alerts.
@@ -46,7 +49,7 @@ impl Session {
     ///
     /// # Errors
     /// If no output is configured.
-    pub fn new(config: Config, mut engine: Engine, log: Log) -> Result<Self> {
+    pub fn new(config: Config, engine: Engine, log: Log) -> Result<Self> {
         let unsupported = config.unsupported();
         if !unsupported.is_empty() {
             let keys = unsupported.join(", ");
@@ -59,11 +62,12 @@ impl Session {
             );
         }
         let hostname = hostname(&log);
-        let program = engine.compile();
-        let rules = engine.loader.rules();
-        let formatter = AlertFormatter::new(&config, &hostname, rules, &mut engine.fields)?;
+        let Engine { mut fields, loader } = engine;
+        let rules = loader.into_rules();
+        let program = SourceRules::of(&rules, SYSCALL_SOURCE);
+        let formatter = AlertFormatter::new(&config, &hostname, &rules, &mut fields)?;
         let internal = InternalFormatter::new(config.json_output, &hostname);
-        Ok(Session { config, engine, program, formatter, internal, log })
+        Ok(Session { config, fields, rules, program, formatter, internal, log })
     }
 
     /// Reads configuration and rules, and prepares a run.

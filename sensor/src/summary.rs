@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
+use falco_rules::loader::LoadedRule;
 
-use crate::engine::Engine;
 use crate::event_loop::Outcome;
 use crate::log::Log;
 
@@ -13,7 +13,7 @@ use crate::log::Log;
 ///
 /// # Errors
 /// If stdout fails and the run itself did not.
-pub fn print(outcome: &Outcome, engine: &Engine, verbose: bool, log: &Log) -> Result<()> {
+pub fn print(outcome: &Outcome, rules: &[LoadedRule], verbose: bool, log: &Log) -> Result<()> {
     if verbose {
         let (seconds, events) = (outcome.seconds, outcome.events);
         writeln!(
@@ -35,9 +35,9 @@ pub fn print(outcome: &Outcome, engine: &Engine, verbose: bool, log: &Log) -> Re
             log.warning(&format!("{count} events {what}"));
         }
     }
-    let rules = engine.loader.rules().iter().map(|r| (r.name.as_str(), r.priority));
+    let named = rules.iter().map(|r| (r.name.as_str(), r.priority));
     let mut out = io::stdout().lock();
-    let printed = outcome.alerts.print(rules, &mut out).and_then(|()| out.flush());
+    let printed = outcome.alerts.print(named, &mut out).and_then(|()| out.flush());
     // The first error is the one to tell.
     if outcome.error.is_some() { Ok(()) } else { printed.context("stdout") }
 }

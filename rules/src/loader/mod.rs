@@ -162,8 +162,23 @@ pub struct LoadedExtraField {
 pub struct SourceRules {
     /// Compiled conditions; rule `n` of it is `rules[n]`.
     pub ruleset: Ruleset,
-    /// Indices into [`Loader::rules`].
+    /// Indices into all rules.
     pub rules: Vec<usize>,
+}
+
+impl SourceRules {
+    /// Compiles the enabled rules of a source into one program. `rules` are all that there are.
+    pub fn of(rules: &[LoadedRule], source: &str) -> Self {
+        let mut builder = RulesetBuilder::new();
+        let mut enabled = Vec::new();
+        for (i, rule) in rules.iter().enumerate() {
+            if rule.enabled && rule.source == source {
+                builder.add(&rule.checked);
+                enabled.push(i);
+            }
+        }
+        SourceRules { ruleset: builder.build(), rules: enabled }
+    }
 }
 
 /// The sources that there are.
@@ -276,17 +291,14 @@ impl Loader {
         selected.map(|rule| rule.enabled = enabled && rule.priority <= min_priority).count()
     }
 
-    /// Compiles the enabled rules of a source into one program.
+    /// [`SourceRules::of`] what is loaded.
     pub fn ruleset(&self, source: &str) -> SourceRules {
-        let mut builder = RulesetBuilder::new();
-        let mut rules = Vec::new();
-        for (i, rule) in self.compiled.rules.iter().enumerate() {
-            if rule.enabled && rule.source == source {
-                builder.add(&rule.checked);
-                rules.push(i);
-            }
-        }
-        SourceRules { ruleset: builder.build(), rules }
+        SourceRules::of(self.rules(), source)
+    }
+
+    /// The rules alone, as in [`Loader::rules`]: files, lists and macros, which take as much memory, go.
+    pub fn into_rules(self) -> Vec<LoadedRule> {
+        self.compiled.rules
     }
 
     /// What `-L` (no name) and `-l NAME` print as JSON; [`crate::describe::to_text`] makes the

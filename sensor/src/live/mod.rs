@@ -80,7 +80,7 @@ impl Watch {
     ) -> Result<Option<Watch>> {
         let matching = self.session.matching();
         let Watch { session, source: mut opened, seen_until, is_first } = self;
-        let Session { config, engine, program, formatter, internal, log } = session;
+        let Session { config, fields, rules, program, formatter, internal, log } = session;
         let buffered = config.buffered_outputs;
         let queue = Queue::start(config.outputs_queue_capacity, move || Stdout::new(buffered))
             .context("cannot start the thread that writes alerts")?;
@@ -90,7 +90,7 @@ impl Watch {
         let told = internal.clone();
         let mut recorders = recording::recorders(
             &config,
-            engine.loader.rules(),
+            &rules,
             whole,
             WhenFull::Lose,
             log,
@@ -114,8 +114,8 @@ impl Watch {
             begun: Some(opened.snapshot),
             prepare: |snapshot| snapshot.is_live = true,
             state,
-            fields: &engine.fields,
-            rules: engine.loader.rules().len(),
+            fields: &fields,
+            rules: rules.len(),
             program: &program,
             matching,
             matches: &mut AlertLines::new(formatter, &mut queue.handle().output(log)),
@@ -148,7 +148,7 @@ impl Watch {
             if options.verbose > 0 {
                 tell_driver(&outcome.source);
             }
-            summary::print(&outcome, &engine, options.verbose > 0, &log)?;
+            summary::print(&outcome, &rules, options.verbose > 0, &log)?;
         }
         // There is nowhere to report that stderr is closed.
         let _ = io::stderr().write_all(drops.as_bytes());

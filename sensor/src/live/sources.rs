@@ -89,7 +89,7 @@ pub fn open(session: &Session, kept: &Kept) -> Result<Opened> {
         log.info("Opening 'syscall' source with no driver");
         return Opening::default().add(NoDriver::default())?.done(Kinds::default());
     }
-    let rules = session.engine.loader.rules();
+    let rules = &session.rules;
     let wanted = rules_want(rules)?;
     let base = config.base_syscalls();
     let selection = Selection::new(&wanted, &base);

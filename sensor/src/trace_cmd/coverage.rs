@@ -16,7 +16,7 @@ use crate::session::Session;
 /// Says which rules cannot fire; in detail and with those that see a part, if that is wanted. Nobody has
 /// chosen the rules that are built in: of them nothing is said otherwise.
 pub fn tell(options: &TraceOptions, session: &Session) {
-    let limits = Limits::of(session.engine.loader.rules(), &Ptrace);
+    let limits = Limits::of(&session.rules, &Ptrace);
     let are_chosen = !options.rules.is_empty() || !session.config.rules_files.is_empty();
     if options.verbose {
         for miss in &limits.blind {

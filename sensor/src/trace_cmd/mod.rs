@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use falco_enrich::selection::Selection;
 use falco_ptrace::{Command, Options, Ptrace, init};
+use falco_rules::loader::LoadedRule;
 use falco_rules::priority::Priority;
 use falco_source::Source;
 
@@ -149,7 +150,7 @@ fn load(options: &TraceOptions) -> Result<(Session, bool)> {
 /// tables true by itself.
 fn source_options(options: &TraceOptions, session: &Session) -> Result<Options> {
     let Session { config, log, .. } = session;
-    let rules = sources::rules_want(session.engine.loader.rules())?;
+    let rules = sources::rules_want(&session.rules)?;
     let base = config.base_syscalls();
     let selection = Selection::new(&rules, &base);
     sources::tell_selection(&rules, &selection, log);
@@ -173,17 +174,16 @@ fn run_loop(
     stop: &Stop,
 ) -> Result<u8> {
     let matching = session.matching();
-    let Session { config, engine, program, formatter, internal, log } = session;
+    let Session { config, fields, rules, program, formatter, internal, log } = session;
     let buffered = config.buffered_outputs;
     let queue =
         Queue::start(config.outputs_queue_capacity, move || Stream::new(to_stdout, buffered))
             .context("cannot start the thread that writes alerts")?;
     let told = InternalAlerts::new(internal, queue.handle());
-    let rules = engine.loader.rules();
     let write = options.write.as_deref();
     // Recording may wait: whoever is stopped waits for it, and nothing is lost.
     let tell = Box::new(move |alert| told.raise(&alert, now_ns()));
-    let mut recorders = recording::recorders(&config, rules, write, WhenFull::Wait, log, tell)?;
+    let mut recorders = recording::recorders(&config, &rules, write, WhenFull::Wait, log, tell)?;
     let mut state = live_state(&config, tree.lookup());
     if let Some(resolver) = resolver {
         state.set_host_names(resolver.names());
@@ -195,7 +195,7 @@ fn run_loop(
         begun: None,
         prepare: |snapshot| snapshot.is_live = true,
         state,
-        fields: &engine.fields,
+        fields: &fields,
         rules: rules.len(),
         program: &program,
         matching,
@@ -221,8 +221,8 @@ fn run_loop(
     if let Some(error) = unwritten {
         log.warning(&format!("alerts could not be written: {error:#}"));
     }
-    let worst = worst(&outcome, &engine);
-    let report = Report { outcome: &outcome, rules, tree: &tree, options };
+    let worst = worst(&outcome, &rules);
+    let report = Report { outcome: &outcome, rules: &rules, tree: &tree, options };
     if !options.quiet {
         report.print();
     }
@@ -235,8 +235,8 @@ fn run_loop(
 }
 
 /// The priority of the most severe alert.
-fn worst(outcome: &Outcome, engine: &Engine) -> Option<Priority> {
-    let fired = engine.loader.rules().iter().zip(outcome.alerts.counts());
+fn worst(outcome: &Outcome, rules: &[LoadedRule]) -> Option<Priority> {
+    let fired = rules.iter().zip(outcome.alerts.counts());
     fired.filter(|(_, count)| *count > 0).map(|(rule, _)| rule.priority).min()
 }
 

@@ -22,7 +22,7 @@ pub(super) fn that_matter(
     if is_recorded || base.names_more() || !options.pid.is_empty() {
         return None;
     }
-    let rules = session.engine.loader.rules().iter();
+    let rules = session.rules.iter();
     let rules = rules.filter(|rule| rule.enabled && rule.source == SYSCALL_SOURCE);
     let openings = openings::Openings::of(rules.map(|rule| &rule.checked))?;
     Some(Openings::new(move |path| openings.matter(path)))

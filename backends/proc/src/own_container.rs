@@ -12,7 +12,7 @@
 //!
 //! Files of an image prove nothing by themselves: virtual machines are made of images, too. So
 //! whoever is in the first pid and cgroup namespaces is on the host (or in a container whose
-//! cgroups say so).
+//! cgroups say so). gVisor, whose sandboxes are containers, has no cgroup namespaces at all.
 
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -57,11 +57,8 @@ pub fn find() -> Option<Vec<u8>> {
         let link = link.into_os_string().into_vec();
         between(&link, &format!("{kind}:["), "]").and_then(decimal)
     };
-    let (pid, cgroup) = (namespace("pid"), namespace("cgroup"));
-    let has_own = |own: Option<u64>, first: u64| own.is_some_and(|own| own != first);
-    let own_pids = has_own(pid, FIRST_PID_NAMESPACE);
-    let own_cgroups = has_own(cgroup, FIRST_CGROUP_NAMESPACE);
-    if !own_pids && !own_cgroups {
+    let namespaces = Namespaces::of(namespace("pid"), namespace("cgroup"));
+    if namespaces == Namespaces::OfTheHost {
         return None;
     }
     let read = |path: &str| fs::read(path).unwrap_or_default();
@@ -77,9 +74,33 @@ pub fn find() -> Option<Vec<u8>> {
         FILES.iter().any(|file| Path::new(file).exists())
             || VARIABLES.iter().any(|name| env(name).is_some_and(|value| !value.is_empty()))
     };
-    // Nobody but engines makes both, whatever the engine is.
-    let is_contained = || is_marked() || (own_pids && own_cgroups);
+    let is_contained = || is_marked() || namespaces == Namespaces::OfAContainer;
     texts.id().or_else(|| is_contained().then(|| UNKNOWN.to_vec()))
+}
+
+/// Whose namespaces of pids and cgroups a process is in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Namespaces {
+    OfTheHost,
+    /// One of its own: of a container, or of somebody who called unshare(1).
+    Unclear,
+    /// Nobody but engines makes both, whatever the engine is.
+    OfAContainer,
+}
+
+impl Namespaces {
+    /// By their numbers; `None` where there is no such namespace, or it cannot be read.
+    fn of(pid: Option<u64>, cgroup: Option<u64>) -> Self {
+        let own_pids = pid.is_some_and(|pid| pid != FIRST_PID_NAMESPACE);
+        let own_cgroups = cgroup.is_some_and(|cgroup| cgroup != FIRST_CGROUP_NAMESPACE);
+        match (own_pids, own_cgroups) {
+            (true, true) => Namespaces::OfAContainer,
+            // gVisor's kernel.
+            (true, false) if cgroup.is_none() => Namespaces::OfAContainer,
+            (false, false) => Namespaces::OfTheHost,
+            _ => Namespaces::Unclear,
+        }
+    }
 }
 
 /// Where ids are found.
@@ -166,6 +187,25 @@ mod tests {
         let mountinfo: String = lines.iter().map(line).collect();
         let texts = Texts { mountinfo: mountinfo.as_bytes(), in_a_pod, ..Texts::default() };
         texts.id().map(|id| String::from_utf8(id).unwrap())
+    }
+
+    #[test]
+    fn namespaces_tell_containers_and_sandboxes_of_gvisor_from_hosts() {
+        let (pid, cgroup) = (Some(FIRST_PID_NAMESPACE), Some(FIRST_CGROUP_NAMESPACE));
+        for (pids, cgroups, whose) in [
+            (pid, cgroup, Namespaces::OfTheHost),
+            (None, None, Namespaces::OfTheHost),
+            // Before Linux 4.6.
+            (pid, None, Namespaces::OfTheHost),
+            (Some(4_026_532_201), cgroup, Namespaces::Unclear),
+            (pid, Some(4_026_532_202), Namespaces::Unclear),
+            (Some(4_026_532_201), Some(4_026_532_202), Namespaces::OfAContainer),
+            // runsc of 2022 and 2024.
+            (Some(205), None, Namespaces::OfAContainer),
+            (Some(1), None, Namespaces::OfAContainer),
+        ] {
+            assert_eq!(Namespaces::of(pids, cgroups), whose, "{pids:?} {cgroups:?}");
+        }
     }
 
     #[test]

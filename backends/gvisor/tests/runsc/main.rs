@@ -8,7 +8,6 @@ mod sandbox;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use falco_gvisor::attach::{AttachOptions, Attacher, Connections, Link, Outcome};
 use falco_gvisor::points::{self, Version};
 use falco_gvisor::receiver::{Connection, Consumer, Receiver, ReceiverOptions, Taken};
 use falco_gvisor::runsc::{Process, Roots, Runsc, Sandbox, roots, state};
+use rustix::process::{Pid, Signal, kill_process};
 use sandbox::{Sandboxes, wait_for};
 
 /// A program that goes on, with an open file and a child.
@@ -348,17 +348,14 @@ fn a_sandbox_that_hangs_keeps_nobody_waiting() {
     for (_, build) in builds() {
         let mut sandboxes = Sandboxes::new(&build);
         sandboxes.start("hangs", None, QUIET);
-        let pid = sandboxes.pid("hangs").to_string();
-        let signal = |signal: &str| {
-            assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        };
-        signal("-STOP");
+        let pid = Pid::from_raw(sandboxes.pid("hangs")).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
         let connections = Connections::new();
         let mut watch = Watch::new(options(&sandboxes, &["openat"]), &connections, None);
         sandboxes.start("works", None, BUSY);
         watch.until("the session of the other", |watch| watch.processes.len() == 1);
         let took = watch.stop();
-        signal("-CONT");
+        kill_process(pid, Signal::CONT).unwrap();
         // Its own end cannot come, and that of the other came none the later.
         assert!(took < Duration::from_millis(5200), "{took:?}");
         let goes_on = AtomicBool::new(false);

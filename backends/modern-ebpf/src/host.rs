@@ -11,6 +11,9 @@ use crate::kernel_btf;
 /// The oldest kernel that has all that is needed: ring buffers came last.
 const OLDEST: (u32, u32) = (5, 8);
 
+/// The first that takes the memory of maps from the control group, not from what may be locked.
+const ACCOUNTS_TO_CGROUPS: (u32, u32) = (5, 11);
+
 /// What a kernel, and this process's rights, have to offer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
@@ -89,6 +92,10 @@ impl Host {
             "the kernel is locked down for confidentiality, so that eBPF may not read its memory; \
              boot with lockdown=integrity or none"
                 .to_owned()
+        } else if !permitted && version(&self.release).is_some_and(|v| v < ACCOUNTS_TO_CGROUPS) {
+            "before Linux 5.11 maps are locked memory, of which this process may have too little: \
+             raise its limit (ulimit -l unlimited, LimitMEMLOCK=infinity) or add CAP_SYS_RESOURCE"
+                .to_owned()
         } else if !permitted {
             "something forbids bpf(2) to this process: a seccomp profile, a security module or a \
              container's user namespace"
@@ -151,6 +158,8 @@ mod tests {
         assert!(text(&host, &eperm).contains("CAP_BPF and CAP_PERFMON"));
         host.missing_capabilities = missing_capabilities(1 << CAP_SYS_ADMIN);
         assert!(text(&host, &eperm).contains("seccomp"));
+        host.release = "5.10.0-32-cloud-amd64".to_owned();
+        assert!(text(&host, &eperm).contains("LimitMEMLOCK"));
         host.lockdown = Some("confidentiality".to_owned());
         let einval = io::Error::from_raw_os_error(libc::EINVAL);
         assert!(text(&host, &einval).contains("lockdown"));

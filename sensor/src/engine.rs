@@ -47,8 +47,8 @@ impl Engine {
         self.loader.load(&file.name, &file.content, &mut sources)
     }
 
-    /// Loads all files, logging what Falco logs. Each is let go when it was loaded: together they
-    /// would be the most memory that a start takes.
+    /// Loads all files, logging what Falco logs. Each is let go when it was loaded: the loader has its
+    /// own copy, for messages.
     ///
     /// # Errors
     /// At the first file that is refused: Falco's description of what is wrong with it, or of the

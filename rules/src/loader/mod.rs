@@ -296,7 +296,8 @@ impl Loader {
         SourceRules::of(self.rules(), source)
     }
 
-    /// The rules alone, as in [`Loader::rules`]: files, lists and macros, which take as much memory, go.
+    /// The rules alone, as in [`Loader::rules`], for a program that loads no more files: those that were
+    /// loaded, lists and macros go.
     pub fn into_rules(self) -> Vec<LoadedRule> {
         self.compiled.rules
     }
